@@ -1,0 +1,3 @@
+foreach(dir gateway scheduler worker-agent coordinator)
+  add_subdirectory(services/${dir})
+endforeach()

@@ -1,0 +1,81 @@
+#ifndef VN_BACKEND_H
+#define VN_BACKEND_H
+/* The prover's kernels as batch-level functions. vn_backend_scalar is the oracle; every other backend gives the same bytes.
+ *
+ * NTT conventions. H_n = <w_n>, w_n = vn_fp_root(log n). "values" are f(shift * w_n^i) at index i (natural order);
+ * "coefs" are coefficients with coefficient k at index bitrev_logn(k). The inverse transform is decimation in frequency
+ * (natural -> bit-reversed), the forward one decimation in time (bit-reversed -> natural), so nothing is ever permuted, and a polynomial
+ * F(X) = sum_j X^j f_j(X^s) has as its coefs the plain concatenation of the f_j's coefs, block t holding f_bitrev(t). */
+
+#include <stddef.h>
+
+#include "libshared/status.h"
+#include "services/prover-engine/backend/pool.h"
+#include "services/prover-engine/hash/sponge.h"
+
+#define VN_MAX_LOG_NTT 24
+
+struct vn_backend {
+    const char *name; /* "scalar", "avx2", "avx512" */
+    unsigned lanes;   /* vn_fp per vector */
+
+    /* Canonical integers < p to Montgomery form, in place. */
+    void (*to_mont)(vn_fp *x, size_t n);
+
+    /* In-place transforms of one column, 0 <= log_n <= 24, any alignment. intt scales by 1/n. */
+    void (*intt)(vn_fp *x, unsigned log_n);
+    void (*ntt)(vn_fp *x, unsigned log_n);
+
+    /* out = values on the coset: out[i] = f(shift * w_n^i), where scale[i] = shift^bitrev(i) (vn_coset_scale). out may be coefs. */
+    void (*coset_ntt)(vn_fp *out, const vn_fp *coefs, const vn_fp *scale, unsigned log_n);
+
+    /* x[i] *= y[i] */
+    void (*mul)(vn_fp *x, const vn_fp *y, size_t n);
+
+    /* Row hashes: for r in [0, n_rows): digest of (cols[0][r], ..., cols[width-1][r]) under VN_TAG_ROW.
+     * Digests are stored as nine arrays: out[k * out_stride + r]. */
+    void (*hash_rows)(vn_fp *out, size_t out_stride, const vn_fp *const *cols, size_t width, size_t n_rows);
+
+    /* One tree level: parent i of children 2i, 2i+1, n parents; nine-array layout on both sides, tag VN_TAG_NODE. */
+    void (*hash_nodes)(vn_fp *out, size_t out_stride, const vn_fp *in, size_t in_stride, size_t n, unsigned level);
+
+    /* acc[k][i] += f[i] * a.c[k], k < 6: one base column times an extension scalar into six base arrays. */
+    void (*axpy_fp6)(vn_fp *const acc[6], const vn_fp *f, const struct vn_fp6 *a, size_t n);
+
+    /* sum_i f[i] * w[i], w given as six base arrays. */
+    struct vn_fp6 (*dot_fp6)(const vn_fp *f, const vn_fp *const w[6], size_t n);
+
+    /* Smallest nonce in [from, from + count) for which vn_transcript_check_nonce passes on a copy of t; UINT32_MAX if none. */
+    uint32_t (*grind)(const struct vn_transcript *t, unsigned bits, uint32_t from, uint32_t count);
+};
+
+extern const struct vn_backend vn_backend_scalar;
+
+/* Best backend this CPU runs (CPUID + XCR0), or the named one; NULL if `isa` is unknown or the CPU lacks it. isa NULL = best. */
+const struct vn_backend *vn_backend_select(const char *isa);
+
+/* Twiddles for the transforms are made once, thread-safe, on first use. */
+void vn_backend_init(void);
+
+/* scale[i] = shift^bitrev_logn(i), 2^log_n entries. */
+void vn_coset_scale(vn_fp *scale, vn_fp shift, unsigned log_n);
+
+/* ---- Merkle trees (prover's side), built with a backend on a pool ---- */
+
+struct vn_merkle_tree {
+    unsigned log_rows;
+    vn_fp *nodes; /* level l starts at element 9 * (2^(log_rows+1) - 2^(log_rows+1-l)); nine arrays of 2^(log_rows-l) each. Owned. */
+};
+
+/* Rows come in `n_segments` segments of equal length, a power of two: segment s holds leaves [s * seg_rows, (s+1) * seg_rows), its columns are
+ * cols[s * width .. s * width + width - 1], each a pointer to seg_rows values. */
+enum vn_status vn_merkle_build(struct vn_merkle_tree *t, const struct vn_backend *b, struct vn_pool *pool, const vn_fp *const *cols,
+                               size_t width, size_t n_segments, size_t seg_rows) VN_MUST_CHECK;
+void vn_merkle_free(struct vn_merkle_tree *t);
+struct vn_digest vn_merkle_node(const struct vn_merkle_tree *t, unsigned level, size_t index);
+struct vn_digest vn_merkle_root(const struct vn_merkle_tree *t);
+
+/* Siblings in the order vn_merkle_verify consumes them; out has room for n_rows * log_rows digests. Returns their number. */
+size_t vn_merkle_open(const struct vn_merkle_tree *t, const uint32_t *indices, size_t n_rows, struct vn_digest *out);
+
+#endif
