@@ -1,0 +1,20 @@
+#ifndef VN_PACKED_H
+#define VN_PACKED_H
+/* One field element as a "vector" of one lane: the API of avx2/packed.h and avx512/packed.h, for code that is
+ * compiled once per instruction set. A translation unit includes exactly one of the three.
+ * Domain: canonical Montgomery in and out. Loads and stores need no alignment. */
+
+#include "services/prover-engine/field/fp.h"
+
+typedef vn_fp vf;
+enum { VF_LANES = 1 };
+
+static inline vf vf_load(const vn_fp *x) { return *x; }
+static inline void vf_store(vn_fp *x, vf a) { *x = a; }
+static inline vf vf_set1(vn_fp a) { return a; }
+static inline vf vf_add(vf a, vf b) { return vn_fp_add(a, b); }
+static inline vf vf_sub(vf a, vf b) { return vn_fp_sub(a, b); }
+static inline vf vf_mul(vf a, vf b) { return vn_fp_mul(a, b); }
+static inline vf vf_neg(vf a) { return vn_fp_neg(a); }
+
+#endif
