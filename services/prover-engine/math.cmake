@@ -1,1 +1,14 @@
-# filled by its layer
+# vn_mathcore: what the verifier links; no allocation, no I/O. vn_math: the prover's kernels.
+add_library(vn_mathcore STATIC
+  field/fp.c field/fp6.c
+  hash/poseidon2.c hash/sponge.c
+  pcs/merkle.c)
+target_link_libraries(vn_mathcore PUBLIC venus_flags)
+target_compile_options(vn_mathcore PRIVATE -O3)
+
+find_package(Threads REQUIRED)
+add_library(vn_math STATIC
+  backend/backend.c backend/merkle_tree.c backend/pool.c backend/twiddles.c
+  backend/scalar/scalar.c)
+target_link_libraries(vn_math PUBLIC vn_mathcore vn_base Threads::Threads)
+target_compile_options(vn_math PRIVATE -O3)
