@@ -3,7 +3,8 @@ add_library(venus_flags INTERFACE)
 target_compile_options(venus_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-sign-conversion
   $<$<BOOL:${VENUS_WERROR}>:-Werror>
-  -fno-strict-aliasing -fvisibility=hidden)
+  -fno-strict-aliasing -fvisibility=hidden
+  -UNDEBUG) # assertions stay on in release builds
 target_include_directories(venus_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(VENUS_SANITIZE)
   target_compile_options(venus_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
