@@ -1,0 +1,46 @@
+#ifndef VN_PCS_COMMIT_H
+#define VN_PCS_COMMIT_H
+/* Prover's side of one commitment: columns, their coefficients, the stacks' codewords and the Merkle tree over them. */
+
+#include "services/prover-engine/backend/backend.h"
+#include "services/prover-engine/pcs/layout.h"
+
+/* Zeroed memory in huge pages where the system has them. NULL on failure. */
+void *vn_buffer_new(size_t bytes);
+void vn_buffer_free(void *p, size_t bytes); /* NULL ok */
+
+/* The kernels and the common domain's tables. */
+struct vn_pcs_domain {
+    const struct vn_backend *backend;
+    struct vn_pool *pool; /* NULL: one thread */
+    unsigned log_n;
+    vn_fp *scale[2];      /* vn_coset_scale of both cosets, N entries each */
+};
+enum vn_status vn_pcs_domain_init(struct vn_pcs_domain *d, const struct vn_backend *b, struct vn_pool *pool, unsigned log_n) VN_MUST_CHECK;
+void vn_pcs_domain_fini(struct vn_pcs_domain *d);
+
+struct vn_pcs_commit {
+    struct vn_pcs_tree shape;
+    unsigned log_n;
+    vn_fp *values;  /* as coefs, but values on H_n; NULL if not kept */
+    vn_fp *coefs;   /* n_stacks * N: stack after stack, slot after slot */
+    vn_fp *lde;     /* n_stacks * 2N: stack after stack, both cosets */
+    struct vn_merkle_tree tree;
+};
+
+/* Memory for the columns, all zero. */
+enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, unsigned log_n, const struct vn_pcs_tree *shape, int keep_values) VN_MUST_CHECK;
+void vn_pcs_commit_fini(struct vn_pcs_commit *c);
+
+/* Where a column starts in values, coefs (and, for a column of height N, twice that in lde). */
+size_t vn_pcs_column_offset(const struct vn_pcs_commit *c, uint32_t col);
+
+/* Where the caller writes a column's values (Montgomery, natural order) before the build. */
+vn_fp *vn_pcs_column(const struct vn_pcs_commit *c, uint32_t col);
+
+unsigned vn_pcs_column_log_height(const struct vn_pcs_commit *c, uint32_t col);
+
+/* Transforms, extends and hashes what the columns hold. */
+enum vn_status vn_pcs_commit_build(struct vn_pcs_commit *c, const struct vn_pcs_domain *d) VN_MUST_CHECK;
+
+#endif

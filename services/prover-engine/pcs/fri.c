@@ -1,0 +1,235 @@
+/* FRI on coefficients. Coefficient i + 8m of a layer lies at bitrev(i) * n/8 + bitrev(m), so the eight parts Q_i are eight contiguous blocks
+ * and folding is a combination of blocks. Each layer is extended to its own domain, hashed with eight values a leaf, and kept for the openings. */
+#include <stdlib.h>
+
+#include "services/prover-engine/pcs/deep.h"
+#include "services/prover-engine/pcs/ext.h"
+#include "services/prover-engine/pcs/open.h"
+#include "services/prover-engine/pcs/query.h"
+
+enum { FOLD_BLOCK = 2048, GRIND_TASK = 2048, LEAF_WIDTH = 6 * VN_FRI_FOLD };
+
+struct layer {
+    unsigned log_n;
+    vn_fp *coefs; /* 6 arrays of n */
+    vn_fp *code;  /* 6 arrays of 2n */
+    struct vn_merkle_tree tree;
+};
+
+struct fri {
+    const struct vn_pcs_domain *d;
+    const struct vn_pcs_params *params;
+    struct layer layers[VN_PCS_MAX_FOLDS + 1]; /* the last one holds the final coefficients only */
+};
+
+static size_t layer_elements(const struct layer *l)
+{
+    return (size_t)6 << l->log_n;
+}
+
+static void fri_fini(struct fri *f)
+{
+    for (unsigned i = 0; i <= VN_PCS_MAX_FOLDS; i++) {
+        struct layer *l = &f->layers[i];
+        vn_buffer_free(l->coefs, layer_elements(l) * sizeof(vn_fp));
+        vn_buffer_free(l->code, 2 * layer_elements(l) * sizeof(vn_fp));
+        vn_merkle_free(&l->tree);
+    }
+}
+
+static enum vn_status layer_init(struct layer *l, unsigned log_n)
+{
+    l->log_n = log_n;
+    l->coefs = vn_buffer_new(layer_elements(l) * sizeof(vn_fp));
+    return l->coefs ? VN_OK : VN_ERR_MEMORY;
+}
+
+struct extend {
+    const struct layer *l;
+    const struct vn_pcs_domain *d;
+    vn_fp *const *scale;
+};
+
+static void extend_task(void *ctx, size_t task, unsigned thread)
+{
+    const struct extend *e = ctx;
+    (void)thread;
+    size_t n = (size_t)1 << e->l->log_n;
+    e->d->backend->coset_ntt(e->l->code + task * n, e->l->coefs + task / 2 * n, e->scale[task & 1], e->l->log_n);
+}
+
+static enum vn_status layer_commit(struct layer *l, const struct vn_pcs_domain *d, unsigned number)
+{
+    size_t n = (size_t)1 << l->log_n, leaves = n / VN_FRI_FOLD;
+    vn_fp *scale[2] = {d->scale[0], d->scale[1]}, *memory = NULL;
+    l->code = vn_buffer_new(12 * n * sizeof(vn_fp));
+    if (!l->code)
+        return VN_ERR_MEMORY;
+    if (number > 0) {
+        memory = vn_buffer_new(2 * n * sizeof(vn_fp));
+        if (!memory)
+            return VN_ERR_MEMORY;
+        for (unsigned c = 0; c < 2; c++) {
+            scale[c] = memory + c * n;
+            vn_coset_scale(scale[c], vn_pcs_coset_shift(vn_fri_shift(number), l->log_n, c), l->log_n);
+        }
+    }
+    struct extend e = {l, d, scale};
+    vn_pool_run(d->pool, 12, extend_task, &e);
+    vn_buffer_free(memory, 2 * n * sizeof(vn_fp));
+
+    const vn_fp *cols[2 * LEAF_WIDTH];
+    for (size_t c = 0; c < 2; c++)
+        for (size_t j = 0; j < VN_FRI_FOLD; j++)
+            for (size_t k = 0; k < 6; k++)
+                cols[c * LEAF_WIDTH + 6 * j + k] = l->code + (2 * k + c) * n + j * leaves;
+    return vn_merkle_build(&l->tree, d->backend, d->pool, cols, LEAF_WIDTH, 2, leaves);
+}
+
+struct fold {
+    const struct layer *from, *to;
+    const struct vn_pcs_domain *d;
+    struct vn_ext_scalar beta[VN_FRI_FOLD]; /* by block: beta^bitrev(block) */
+};
+
+static void fold_task(void *ctx, size_t task, unsigned thread)
+{
+    const struct fold *f = ctx;
+    (void)thread;
+    size_t n = (size_t)1 << f->to->log_n, begin = task * FOLD_BLOCK;
+    size_t count = n - begin < FOLD_BLOCK ? n - begin : FOLD_BLOCK;
+    vn_fp *acc[6], *from[6];
+    vn_ext_split(acc, f->to->coefs + begin, n);
+    vn_ext_split(from, f->from->coefs, n * VN_FRI_FOLD);
+    for (size_t b = 0; b < VN_FRI_FOLD; b++)
+        vn_ext_axpy(f->d->backend, acc, from, b * n + begin, &f->beta[b], count);
+}
+
+static void layer_fold(const struct layer *from, const struct layer *to, const struct vn_pcs_domain *d, struct vn_fp6 beta)
+{
+    struct fold f = {.from = from, .to = to, .d = d};
+    struct vn_fp6 power = vn_fp6_one();
+    for (uint32_t i = 0; i < VN_FRI_FOLD; i++, power = vn_fp6_mul(power, beta))
+        f.beta[vn_bitrev(i, VN_FRI_LOG_FOLD)] = vn_ext_scalar(power);
+    size_t n = (size_t)1 << to->log_n;
+    vn_pool_run(d->pool, (n + FOLD_BLOCK - 1) / FOLD_BLOCK, fold_task, &f);
+}
+
+struct search {
+    const struct vn_pcs_domain *d;
+    const struct vn_transcript *t;
+    unsigned bits;
+    uint32_t from;
+    uint32_t found[64];
+};
+
+static void grind_task(void *ctx, size_t task, unsigned thread)
+{
+    struct search *s = ctx;
+    (void)thread;
+    s->found[task] = s->d->backend->grind(s->t, s->bits, s->from + (uint32_t)task * GRIND_TASK, GRIND_TASK);
+}
+
+/* The smallest nonce: rounds of tasks in ascending order, the first hit of a round wins. */
+static uint32_t grind(const struct vn_pcs_domain *d, const struct vn_transcript *t, unsigned bits)
+{
+    struct search s = {.d = d, .t = t, .bits = bits};
+    unsigned tasks = 2 * vn_pool_threads(d->pool);
+    tasks = tasks > 64 ? 64 : tasks;
+    for (;; s.from += tasks * GRIND_TASK) {
+        vn_pool_run(d->pool, tasks, grind_task, &s);
+        for (unsigned i = 0; i < tasks; i++)
+            if (s.found[i] != UINT32_MAX)
+                return s.found[i];
+    }
+}
+
+static enum vn_status write_siblings(const struct vn_merkle_tree *tree, const uint32_t *indices, size_t n, struct vn_writer *w)
+{
+    struct vn_digest *siblings = malloc(n * tree->log_rows * sizeof *siblings + 1);
+    if (!siblings)
+        return VN_ERR_MEMORY;
+    vn_write_digest(w, siblings, vn_merkle_open(tree, indices, n, siblings));
+    free(siblings);
+    return VN_OK;
+}
+
+static enum vn_status open_stacks(const struct vn_pcs_commit *c, const uint32_t *indices, size_t n, struct vn_writer *w)
+{
+    for (size_t q = 0; q < n; q++)
+        for (size_t s = 0; s < c->shape.n_stacks; s++)
+            vn_write_fp(w, c->lde[(s << (c->log_n + 1)) + indices[q]]);
+    return write_siblings(&c->tree, indices, n, w);
+}
+
+static enum vn_status open_layer(const struct layer *l, const uint32_t *leaves, size_t n, struct vn_writer *w)
+{
+    size_t size = (size_t)1 << l->log_n, eighth = size / VN_FRI_FOLD;
+    for (size_t q = 0; q < n; q++) {
+        size_t c = leaves[q] / eighth, i = leaves[q] % eighth;
+        for (size_t j = 0; j < VN_FRI_FOLD; j++)
+            for (size_t k = 0; k < 6; k++)
+                vn_write_fp(w, l->code[(2 * k + c) * size + j * eighth + i]);
+    }
+    return write_siblings(&l->tree, leaves, n, w);
+}
+
+static enum vn_status commit_layers(struct fri *f, struct vn_transcript *t, struct vn_writer *w)
+{
+    for (unsigned i = 0; i < f->params->n_folds; i++) {
+        struct layer *l = &f->layers[i];
+        enum vn_status s = layer_commit(l, f->d, i);
+        if (s == VN_OK)
+            s = layer_init(l + 1, l->log_n - VN_FRI_LOG_FOLD);
+        if (s != VN_OK)
+            return s;
+        struct vn_digest root = vn_merkle_root(&l->tree);
+        vn_write_digest(w, &root, 1);
+        vn_transcript_absorb_digest(t, &root);
+        layer_fold(l, l + 1, f->d, vn_transcript_sample_fp6(t));
+    }
+    const struct layer *last = &f->layers[f->params->n_folds];
+    uint32_t n = 1u << last->log_n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct vn_fp6 a;
+        for (uint32_t k = 0; k < 6; k++)
+            a.c[k] = last->coefs[k * n + vn_bitrev(i, last->log_n)];
+        vn_write_fp6(w, &a, 1);
+        vn_transcript_absorb_fp6(t, &a, 1);
+    }
+    return VN_OK;
+}
+
+enum vn_status vn_pcs_open(const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits, const struct vn_pcs_domain *d,
+                           const struct vn_pcs_points *points, struct vn_transcript *t, struct vn_writer *w)
+{
+    struct fri f = {.d = d, .params = shape->params};
+    struct vn_fp6 gamma = vn_transcript_sample_fp6(t);
+    enum vn_status s = layer_init(&f.layers[0], d->log_n);
+    if (s == VN_OK) {
+        vn_fp *total[6];
+        vn_ext_split(total, f.layers[0].coefs, (size_t)1 << d->log_n);
+        s = vn_deep_build(shape, commits, d, points, &gamma, total);
+    }
+    if (s == VN_OK)
+        s = commit_layers(&f, t, w);
+    if (s == VN_OK) {
+        uint32_t nonce = grind(d, t, shape->params->pow_bits);
+        (void)vn_transcript_check_nonce(t, nonce, shape->params->pow_bits);
+        vn_write_u32(w, nonce);
+        uint32_t indices[VN_PCS_MAX_QUERIES];
+        size_t n = vn_pcs_sample_indices(t, shape->params, indices);
+        for (unsigned i = 0; i < shape->n_trees && s == VN_OK; i++)
+            s = open_stacks(commits[i], indices, n, w);
+        for (unsigned i = 0; i < shape->params->n_folds && s == VN_OK; i++) {
+            for (size_t q = 0; q < n; q++)
+                indices[q] = vn_fri_leaf(indices[q], f.layers[i].log_n);
+            n = vn_pcs_sort_indices(indices, n);
+            s = open_layer(&f.layers[i], indices, n, w);
+        }
+    }
+    fri_fini(&f);
+    if (s == VN_OK && w->failed)
+        s = VN_ERR_MEMORY;
+    return s;
+}
