@@ -1,0 +1,20 @@
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
+set(shared_tests ${CMAKE_SOURCE_DIR}/tests/unit/shared)
+
+# name, libraries...
+function(vn_shared_test name)
+  add_executable(test_${name} ${shared_tests}/test_${name}.c)
+  target_link_libraries(test_${name} PRIVATE ${ARGN} PkgConfig::CRITERION)
+  set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME shared.${name} COMMAND test_${name} -j1)
+  set_tests_properties(shared.${name} PROPERTIES TIMEOUT 60)
+endfunction()
+
+vn_shared_test(status vn_base)
+vn_shared_test(process vn_base)
+vn_shared_test(log vn_shared)
+vn_shared_test(config vn_shared)
+if(TARGET vn_bus)
+  vn_shared_test(bus vn_bus)
+endif()

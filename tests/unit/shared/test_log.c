@@ -1,0 +1,91 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libshared/log.h"
+
+static char path[64];
+
+static void begin(enum vn_log_format format)
+{
+    strcpy(path, "/tmp/vn-log-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    close(fd);
+    struct vn_error err;
+    cr_assert_eq(vn_log_open("tester", VN_LOG_INFO, format, path, &err), VN_OK);
+}
+
+static const char *written(void)
+{
+    static char text[65536];
+    vn_log_close();
+    FILE *f = fopen(path, "r");
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    text[n] = 0;
+    fclose(f);
+    unlink(path);
+    return text;
+}
+
+Test(log, pretty_line)
+{
+    begin(VN_LOG_PRETTY);
+    VN_LOG(VN_LOG_WARN, "job.failed", "job=%s reason=\"%s\"", "j1", "two\nlines");
+    VN_LOG(VN_LOG_DEBUG, "not.shown", "%s", "");
+    const char *t = written();
+    cr_assert_not_null(strstr(t, "Z  WARN tester: job.failed job=j1 reason=\"two\\nlines\"\n"), "%s", t);
+    cr_assert_null(strstr(t, "not.shown"));
+}
+
+Test(log, json_is_json)
+{
+    begin(VN_LOG_JSON);
+    VN_LOG(VN_LOG_INFO, "a.b", "n=12 z=007 id=abc text=\"say \"hi\" \\ there\" last=\"x\ty\"");
+    const char *t = written();
+    cr_assert_not_null(strstr(t, "\"level\":\"info\",\"process\":\"tester\",\"event\":\"a.b\",\"n\":12,\"z\":\"007\",\"id\":\"abc\","
+                                 "\"text\":\"say \\\"hi\\\" \\\\ there\",\"last\":\"x\\u0009y\"}\n"), "%s", t);
+}
+
+Test(log, json_of_free_text_and_no_fields)
+{
+    begin(VN_LOG_JSON);
+    vn_log_write(VN_LOG_INFO, "a", "%s", "");
+    vn_log_write(VN_LOG_INFO, "b", "free words");
+    const char *t = written();
+    cr_assert_not_null(strstr(t, "\"event\":\"a\"}\n"), "%s", t);
+    cr_assert_not_null(strstr(t, "\"event\":\"b\",\"text\":\"free words\"}\n"), "%s", t);
+}
+
+Test(log, long_fields_are_cut_and_the_line_still_ends)
+{
+    begin(VN_LOG_JSON);
+    static char big[20000];
+    memset(big, '\x01', sizeof big - 1);
+    vn_log_write(VN_LOG_INFO, "a", "k=\"%s\"", big);
+    const char *t = written();
+    size_t n = strlen(t);
+    cr_assert_gt(n, 3000);
+    cr_assert_eq(t[n - 1], '\n');
+}
+
+Test(log, levels_and_formats_parse)
+{
+    enum vn_log_level l;
+    enum vn_log_format f;
+    cr_assert(vn_log_level_parse("debug", &l) && l == VN_LOG_DEBUG);
+    cr_assert(vn_log_level_parse("foo=trace,INFO,warn", &l) && l == VN_LOG_INFO);
+    cr_assert_not(vn_log_level_parse("foo=trace", &l));
+    cr_assert_not(vn_log_level_parse("", &l));
+    cr_assert(vn_log_format_parse("compact", &f) && f == VN_LOG_COMPACT);
+    cr_assert_not(vn_log_format_parse("xml", &f));
+}
+
+Test(log, a_file_that_cannot_be_opened_is_told)
+{
+    struct vn_error err;
+    cr_assert_eq(vn_log_open("t", VN_LOG_INFO, VN_LOG_PRETTY, "/nonexistent/dir/log", &err), VN_ERR_IO);
+    cr_assert_not_null(strstr(err.text, "/nonexistent/dir/log"));
+}
