@@ -85,6 +85,11 @@ struct vn_program {
         uint32_t pc, n, first;   /* n instructions from byte address pc, insns[first...] */
     } *ranges;
     size_t n_ranges;
+    struct vn_code_section {     /* the code as it stands in the file, what does not decode included; ascending pc */
+        uint32_t pc, n, first;   /* n words from byte address pc, words[first...] */
+    } *sections;
+    size_t n_sections;
+    uint32_t *words;
     /* symbols begin_signature/end_signature etc. are not kept */
 };
 
@@ -94,6 +99,9 @@ void vn_program_free(struct vn_program *p);
 
 /* Index of the instruction at byte address pc, or UINT32_MAX. */
 uint32_t vn_program_find(const struct vn_program *p, uint32_t pc);
+
+/* The word at pc if it lies in a code section, decodable or not; 0 (and *word unchanged) otherwise. */
+int vn_program_word(const struct vn_program *p, uint32_t pc, uint32_t *word);
 
 const char *vn_op_name(enum vn_op op); /* "addiw" */
 

@@ -55,6 +55,7 @@ struct vn_exec_options {
     void (*on_progress)(void *ctx, uint64_t steps);           /* every few million steps */
     void *ctx;
     int track;            /* 0: no first-touch tracking, no shards (plain execution) */
+    unsigned memory_shard_log2; /* rows of a memory shard, for tests; 0 = 20 */
 };
 
 struct vn_exec_result {
