@@ -48,13 +48,15 @@ void vn_bus_message_fini(struct vn_bus_message *m);
 
 /* ---- client end (DEALER): gateway, agent ---- */
 struct vn_bus_client;
-/* endpoint: ipc://path or tcp://host:port. Connects in the background and reconnects. identity NULL = anonymous. */
+/* endpoint: ipc://path or tcp://host:port (loopback only, as below). Connects in the background and reconnects; messages sent meanwhile are queued. The server sees a
+ * peer that reconnected as a new one. */
 enum vn_status vn_bus_client_open(struct vn_bus_client **c, const char *endpoint, struct vn_error *err) VN_MUST_CHECK;
 void vn_bus_client_close(struct vn_bus_client *c);
 /* For poll loops: a ZMQ socket's fd is edge-triggered, so drain with vn_bus_client_recv until VN_ERR_BUSY after every wake and after every send. */
 int vn_bus_client_fd(struct vn_bus_client *c);
 void *vn_bus_client_zsock(struct vn_bus_client *c); /* zsock_t *, for zloop users */
-/* VN_ERR_BUSY: nothing there (recv) or queue full (send). */
+/* VN_ERR_BUSY: nothing there (recv) or queue full (send). What is malformed or of another version is dropped, except for ERROR, which every version
+ * can read. VN_ERR_LIMIT (send): a frame above VN_BUS_MAX_MESSAGE. */
 enum vn_status vn_bus_client_send(struct vn_bus_client *c, const struct vn_bus_message *m) VN_MUST_CHECK;
 enum vn_status vn_bus_client_recv(struct vn_bus_client *c, struct vn_bus_message *out) VN_MUST_CHECK;
 
@@ -69,7 +71,7 @@ enum vn_status vn_bus_server_open(struct vn_bus_server **s, const char *const *e
 void vn_bus_server_close(struct vn_bus_server *s);
 void *vn_bus_server_zsock(struct vn_bus_server *s);
 const char *vn_bus_server_endpoint(struct vn_bus_server *s); /* last one bound, with the port chosen for tcp://...:* */
-/* A malformed message is answered with VN_KIND_ERROR by the library, counted, and skipped. */
+/* A malformed message, one of another version or of unknown kind is answered with VN_KIND_ERROR by the library and skipped. VN_ERR_BUSY: nothing there. */
 enum vn_status vn_bus_server_recv(struct vn_bus_server *s, struct vn_bus_peer *from, struct vn_bus_message *out) VN_MUST_CHECK;
 /* VN_ERR_NOT_FOUND: peer is gone. VN_ERR_BUSY: its queue is full. */
 enum vn_status vn_bus_server_send(struct vn_bus_server *s, const struct vn_bus_peer *to, const struct vn_bus_message *m) VN_MUST_CHECK;

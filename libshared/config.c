@@ -291,11 +291,13 @@ static enum vn_status set_from_file(struct loader *l, const struct vn_config_ite
 static char *read_line(char *buffer, int size, void *stream)
 {
     struct loader *l = stream;
-    if (l->status != VN_OK || l->too_long || !fgets(buffer, size, l->file))
+    if (l->status != VN_OK || !fgets(buffer, size, l->file))
         return NULL;
     l->line++;
-    if (!strchr(buffer, '\n') && !feof(l->file))
+    if (!strchr(buffer, '\n') && !feof(l->file)) {
         l->too_long = 1;
+        return NULL;
+    }
     return buffer;
 }
 

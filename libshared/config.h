@@ -26,7 +26,7 @@ struct vn_config_item {
     enum vn_config_type type;
     size_t offset;       /* into the process's config struct */
     const char *fallback; /* default as text; NULL = unset / 0 */
-    uint64_t min, max;   /* numbers */
+    uint64_t min, max;   /* numbers; max 0 = no limit */
     const char *choices; /* strings: "pretty|json|compact" or NULL */
     const char *conflicts; /* other flag it excludes, or NULL */
     const char *value_name; /* for --help: "PORT" */
@@ -44,7 +44,9 @@ struct vn_config_spec {
 };
 
 /* Fills *config (caller's struct, zeroed first). Positionals are returned in `positional` (pointers into argv).
- * --help and --version print to stdout and make *done = 1. */
+ * --help and --version print to stdout and make *done = 1 (nothing is loaded then). On failure everything loaded is freed.
+ * A value of one source replaces that of a weaker one; lists are replaced whole. An item given twice in one source is an error, except for
+ * repeated list flags and counts; `conflicts` looks at items given in the same source. An empty environment variable counts as unset. */
 enum vn_status vn_config_load(const struct vn_config_spec *spec, void *config, int argc, char **argv, const char **positional, unsigned *n_positional,
                               int *done, struct vn_error *err) VN_MUST_CHECK;
 void vn_config_fini(const struct vn_config_spec *spec, void *config);

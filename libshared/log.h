@@ -1,6 +1,6 @@
 #ifndef VN_LOG_H
 #define VN_LOG_H
-/* Process log: one line an event, a fixed event name and key=value fields. To stderr, or a file. Thread-safe. */
+/* Process log: one line an event, a fixed event name and key=value fields. To stderr and, when given, to a file as well. Thread-safe. */
 
 #include "libshared/status.h"
 

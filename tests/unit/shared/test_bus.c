@@ -33,7 +33,7 @@ static struct vn_bus_peer from;
 
 static struct vn_bus_message serve(void)
 {
-    struct vn_bus_message m;
+    struct vn_bus_message m = {0};
     for (int i = 0; i < 500; i++) {
         if (vn_bus_server_recv(server, &from, &m) == VN_OK)
             return m;
@@ -41,11 +41,12 @@ static struct vn_bus_message serve(void)
         poll(&p, 1, 10);
     }
     cr_assert_fail("the server received nothing");
+    return m;
 }
 
 static struct vn_bus_message hear(struct vn_bus_client *c)
 {
-    struct vn_bus_message m;
+    struct vn_bus_message m = {0};
     for (int i = 0; i < 500; i++) {
         if (vn_bus_client_recv(c, &m) == VN_OK)
             return m;
@@ -53,6 +54,7 @@ static struct vn_bus_message hear(struct vn_bus_client *c)
         poll(&p, 1, 10);
     }
     cr_assert_fail("the client received nothing");
+    return m;
 }
 
 TestSuite(bus, .init = setup, .fini = teardown, .timeout = 30);
