@@ -9,9 +9,14 @@ target_compile_options(vn_mathcore PRIVATE -O3)
 find_package(Threads REQUIRED)
 add_library(vn_math STATIC
   backend/backend.c backend/merkle_tree.c backend/pool.c backend/twiddles.c
-  backend/scalar/scalar.c)
+  backend/scalar/scalar.c backend/avx2/avx2.c backend/avx512/avx512.c)
 target_link_libraries(vn_math PUBLIC vn_mathcore vn_base Threads::Threads)
 target_compile_options(vn_math PRIVATE -O3)
+# Chosen at run time; generated code that includes a packed.h takes the same flags.
+set(VENUS_AVX2_FLAGS -mavx2)
+set(VENUS_AVX512_FLAGS -mavx512f -mavx512bw)
+set_source_files_properties(backend/avx2/avx2.c PROPERTIES COMPILE_OPTIONS "${VENUS_AVX2_FLAGS}")
+set_source_files_properties(backend/avx512/avx512.c PROPERTIES COMPILE_OPTIONS "${VENUS_AVX512_FLAGS}")
 
 if(VENUS_TESTS)
   find_package(PkgConfig REQUIRED)

@@ -3,9 +3,21 @@
 
 #include <string.h>
 
+#include "services/prover-engine/backend/kernels.h"
 #include "services/prover-engine/backend/twiddles.h"
 
 enum { EARLY_LEVELS = 14 };
+
+/* __builtin_cpu_supports looks at CPUID and at XCR0. */
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+}
+
+static int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
 
 static int has_scalar(void)
 {
@@ -16,6 +28,8 @@ static const struct {
     const struct vn_backend *backend;
     int (*supported)(void);
 } choices[] = {
+    {&vn_backend_avx512, has_avx512},
+    {&vn_backend_avx2, has_avx2},
     {&vn_backend_scalar, has_scalar},
 };
 
