@@ -1,0 +1,10 @@
+/* The generated kernels over the avx2 field. */
+#include "services/prover-engine/backend/avx2/packed.h"
+
+#include "services/prover-engine/air/kernels_body.h"
+#include "services/prover-engine/air/kernels.h"
+
+const struct vn_air_kernels *vn_air_kernels_avx2(void)
+{
+    return &kernels;
+}
