@@ -19,6 +19,9 @@ set_source_files_properties(backend/avx2/avx2.c PROPERTIES COMPILE_OPTIONS "${VE
 set_source_files_properties(backend/avx512/avx512.c PROPERTIES COMPILE_OPTIONS "${VENUS_AVX512_FLAGS}")
 
 if(VENUS_TESTS)
+  add_executable(venus-bench-kernels ${CMAKE_SOURCE_DIR}/tests/bench/kernels.c)
+  target_link_libraries(venus-bench-kernels PRIVATE vn_math)
+
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
   foreach(subject field hash kernels merkle pool)
