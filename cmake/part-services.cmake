@@ -1,3 +1,5 @@
 foreach(dir gateway scheduler worker-agent coordinator)
-  add_subdirectory(services/${dir})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/services/${dir}/CMakeLists.txt)
+    add_subdirectory(services/${dir})
+  endif()
 endforeach()
