@@ -30,6 +30,16 @@ if(VENUS_TESTS)
     add_test(NAME math-${subject} COMMAND test-math-${subject})
   endforeach()
 
+  foreach(isa scalar avx2 avx512)
+    string(TOUPPER ${isa} upper)
+    add_executable(test-math-packed-${isa} ${CMAKE_SOURCE_DIR}/tests/unit/math/packed.c)
+    target_compile_options(test-math-packed-${isa} PRIVATE ${VENUS_${upper}_FLAGS})
+    target_compile_definitions(test-math-packed-${isa} PRIVATE PACKED_ISA="${isa}"
+      PACKED_HEADER="services/prover-engine/backend/${isa}/packed.h")
+    target_link_libraries(test-math-packed-${isa} PRIVATE vn_math PkgConfig::CRITERION)
+    add_test(NAME math-packed-${isa} COMMAND test-math-packed-${isa})
+  endforeach()
+
   find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
     add_test(NAME math-constants

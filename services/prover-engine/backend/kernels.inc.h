@@ -45,11 +45,11 @@ static struct vn_fp6 dot_fp6(const vn_fp *f, const vn_fp *const w[6], size_t n)
     for (int k = 0; k < 6; k++)
         sum[k] = vf_set1(0);
     size_t i = 0;
-    for (; i + VF_LANES <= n; i += VF_LANES) {
-        vf x = vf_load(f + i);
+    for (; i + 2 * VF_LANES <= n; i += 2 * VF_LANES) {
+        vf x = vf_load(f + i), y = vf_load(f + i + VF_LANES);
 #pragma GCC unroll 6
         for (int k = 0; k < 6; k++)
-            sum[k] = vf_add(sum[k], vf_mul(x, vf_load(w[k] + i)));
+            sum[k] = vf_add(sum[k], vf_dot2(x, vf_load(w[k] + i), y, vf_load(w[k] + i + VF_LANES)));
     }
     const vn_fp *tail[6];
     for (int k = 0; k < 6; k++)

@@ -1,13 +1,17 @@
 /* The tables are zero pages until a level is made, so the full size costs nothing and no allocation can fail inside a kernel.
- * A level's even entries are the level below, its odd ones those times the root. */
+ * Large levels ask for huge pages. A level's even entries are the level below, its odd ones those times the root. */
+#define _GNU_SOURCE
 #include "services/prover-engine/backend/twiddles.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
-static _Alignas(64) vn_fp forward[(size_t)1 << VN_TWO_ADICITY];
-static _Alignas(64) vn_fp inverse[(size_t)1 << VN_TWO_ADICITY];
+enum { PAGE = 4096, LARGE_LEVEL = 19 };
+
+static _Alignas(PAGE) vn_fp forward[(size_t)1 << VN_TWO_ADICITY];
+static _Alignas(PAGE) vn_fp inverse[(size_t)1 << VN_TWO_ADICITY];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint levels; /* levels 1 .. levels are made */
 
@@ -17,6 +21,8 @@ const vn_fp *const vn_twiddles_inverse = inverse;
 static void make_level(vn_fp *table, unsigned k, vn_fp root)
 {
     vn_fp *out = table + ((size_t)1 << (k - 1));
+    if (k >= LARGE_LEVEL)
+        madvise(out, sizeof *out << (k - 1), MADV_HUGEPAGE); /* only a hint */
     out[0] = VN_FP_ONE;
     const vn_fp *below = out - ((size_t)1 << (k - 1) >> 1);
     for (size_t i = 0; i < (size_t)1 << (k - 1) >> 1; i++) {

@@ -1,4 +1,5 @@
-/* Schoolbook product with one reduction; the inverse multiplies the five conjugates and divides by the norm. */
+/* Schoolbook product; the products of one power are added up as 64-bit numbers kept below p * 2^32 and reduced once.
+ * The inverse multiplies the five conjugates and divides by the norm. */
 #include "services/prover-engine/field/fp6.h"
 
 /* Brings a polynomial of degree <= 10 to degree <= 5, see the header for the identities. */
@@ -14,14 +15,27 @@ static struct vn_fp6 reduce(const vn_fp t[11])
     return r;
 }
 
+/* x < 2^64 and below 2 p * 2^32; the same modulo p, below p * 2^32. */
+static inline uint64_t fold(uint64_t x)
+{
+    const uint64_t limit = (uint64_t)VN_P << 32;
+    return x >= limit ? x - limit : x;
+}
+
 struct vn_fp6 vn_fp6_mul(struct vn_fp6 a, struct vn_fp6 b)
 {
     vn_fp t[11];
+#pragma GCC unroll 11
     for (int k = 0; k <= 10; k++) {
-        vn_fp sum = 0;
-        for (int i = k > 5 ? k - 5 : 0; i <= 5 && i <= k; i++)
-            sum = vn_fp_add(sum, vn_fp_mul(a.c[i], b.c[k - i]));
-        t[k] = sum;
+        uint64_t sum = 0;
+        int first = k > 5 ? k - 5 : 0, last = k < 5 ? k : 5;
+#pragma GCC unroll 6
+        for (int i = first; i <= last; i++) {
+            sum += (uint64_t)a.c[i] * b.c[k - i];
+            if ((i - first) % 2 || i == last) /* two products and what was there fit */
+                sum = fold(sum);
+        }
+        t[k] = vn_fp_reduce(sum);
     }
     return reduce(t);
 }

@@ -55,3 +55,30 @@ Test(field, sextic_vectors)
     same(vn_fp6_inv(vn_fp6_zero()), vn_fp6_zero());
     same(vn_fp6_mul(b, vn_fp6_inv(b)), vn_fp6_one());
 }
+
+/* Against polynomial arithmetic on integers, with many extreme coefficients. */
+Test(field, sextic_against_integers)
+{
+    uint64_t seed = 1;
+    for (int round = 0; round < 2000; round++) {
+        uint32_t a[6], b[6];
+        for (int i = 0; i < 6; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            a[i] = seed >> 62 ? edges[(seed >> 40) % N_EDGES] : (uint32_t)(seed >> 33) % VN_P;
+            b[i] = seed >> 61 & 1 ? edges[(seed >> 50) % N_EDGES] : (uint32_t)(seed >> 20) % VN_P;
+            if (round == 0)
+                a[i] = b[i] = VN_P - 1;
+        }
+        uint64_t t[11] = {0};
+        for (int i = 0; i < 6; i++)
+            for (int j = 0; j < 6; j++)
+                t[i + j] = (t[i + j] + (uint64_t)a[i] * b[j] % VN_P) % VN_P;
+        for (int k = 10; k >= 6; k--) { /* x^k = -x^(k-3) - x^(k-6) */
+            t[k - 3] = (t[k - 3] + VN_P - t[k]) % VN_P;
+            t[k - 6] = (t[k - 6] + VN_P - t[k]) % VN_P;
+        }
+        struct vn_fp6 c = vn_fp6_mul(fp6(a[0], a[1], a[2], a[3], a[4], a[5]), fp6(b[0], b[1], b[2], b[3], b[4], b[5]));
+        for (int i = 0; i < 6; i++)
+            cr_assert_eq(vn_fp_to(c.c[i]), t[i], "round %d coefficient %d", round, i);
+    }
+}

@@ -60,6 +60,16 @@ static inline vf vf_mul_lazy(vf a, vf b)
 
 static inline vf vf_mul(vf a, vf b) { return vf_canon(vf_mul_lazy(a, b)); }
 
+/* a b + c d with one reduction; canonical arguments only (the sum of two products is an unsigned number below p * 2^32). */
+static inline vf vf_dot2(vf a, vf b, vf c, vf d)
+{
+    vf even = _mm512_add_epi64(_mm512_mul_epu32(a, b), _mm512_mul_epu32(c, d));
+    vf odd = _mm512_add_epi64(_mm512_mul_epu32(vf_odd(a), vf_odd(b)), _mm512_mul_epu32(vf_odd(c), vf_odd(d)));
+    even = _mm512_sub_epi64(even, _mm512_mul_epu32(_mm512_mul_epu32(even, vf_set1(VN_P_INV)), vf_set1(VN_P)));
+    odd = _mm512_sub_epi64(odd, _mm512_mul_epu32(_mm512_mul_epu32(odd, vf_set1(VN_P_INV)), vf_set1(VN_P)));
+    return vf_canon(vf_join_high(even, odd));
+}
+
 /* a^3; lazy in, canonical out. */
 static inline vf vf_cube(vf a)
 {

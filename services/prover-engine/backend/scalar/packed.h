@@ -15,6 +15,7 @@ static inline vf vf_set1(vn_fp a) { return a; }
 static inline vf vf_add(vf a, vf b) { return vn_fp_add(a, b); }
 static inline vf vf_sub(vf a, vf b) { return vn_fp_sub(a, b); }
 static inline vf vf_mul(vf a, vf b) { return vn_fp_mul(a, b); }
+static inline vf vf_dot2(vf a, vf b, vf c, vf d) { return vn_fp_reduce((uint64_t)a * b + (uint64_t)c * d); }
 static inline vf vf_neg(vf a) { return vn_fp_neg(a); }
 
 #endif
