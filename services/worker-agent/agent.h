@@ -1,0 +1,26 @@
+#ifndef VN_AGENT_H
+#define VN_AGENT_H
+/* The worker's loop: keeps the connection to the coordinator, takes tasks, runs one engine at a time for them. */
+
+#include <stdint.h>
+
+#include "libshared/status.h"
+#include "services/worker-agent/job.h"
+
+#define VN_AGENT_MAX_RECONNECT_S 60u /* the back-off doubles up to this */
+
+/* Borrowed for the whole run. */
+struct vn_agent_config {
+    const char *url;         /* checked with vn_link_url_ok */
+    const char *engine;      /* path of the engine's executable */
+    uint32_t compute_units;
+    uint32_t reconnect_s;
+    uint32_t heartbeat_timeout_s;
+    struct vn_job_settings job;
+};
+
+/* Runs until SIGTERM or SIGINT; then the engine is ended and job directories are gone. Blocks those signals in the process.
+ * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself could not be set up. */
+enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_error *err) VN_MUST_CHECK;
+
+#endif

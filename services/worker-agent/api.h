@@ -1,0 +1,36 @@
+#ifndef VN_WORKER_API_H
+#define VN_WORKER_API_H
+/* Short names for the generated types of proto/zisk_distributed_api.proto and proto/engine.proto that the worker uses. */
+
+#include "engine.pb-c.h"
+#include "zisk_distributed_api.pb-c.h"
+
+typedef Zisk__Distributed__Api__V1__CoordinatorMessage coordinator_message;
+typedef Zisk__Distributed__Api__V1__WorkerMessage worker_message;
+typedef Zisk__Distributed__Api__V1__ExecuteTaskRequest task_request;
+typedef Zisk__Distributed__Api__V1__ExecuteTaskResponse task_response;
+typedef Zisk__Distributed__Api__V1__ContributionParams contribution_params;
+typedef Zisk__Distributed__Api__V1__ProveParams prove_params;
+typedef Zisk__Distributed__Api__V1__AggParams agg_params;
+typedef Zisk__Distributed__Api__V1__Challenges challenges;
+typedef Zisk__Distributed__Api__V1__ChallengesList challenges_list;
+typedef Zisk__Distributed__Api__V1__WitnessExecInfo witness_info;
+typedef Zisk__Distributed__Api__V1__ZiskExecuteTime execute_time;
+typedef Zisk__Distributed__Api__V1__Proof shard_proof;
+typedef Zisk__Distributed__Api__V1__ProofList proof_list;
+typedef Zisk__Distributed__Api__V1__FinalProof final_proof;
+typedef Zisk__Distributed__Api__V1__TaskType task_type;
+
+#define TASK_CONTRIBUTION ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PARTIAL_CONTRIBUTION
+#define TASK_PROVE ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PROVE
+#define TASK_AGGREGATE ZISK__DISTRIBUTED__API__V1__TASK_TYPE__AGGREGATE
+
+typedef Venus__Engine__V1__Request engine_request;
+typedef Venus__Engine__V1__Result engine_result;
+typedef Venus__Engine__V1__Event engine_event;
+typedef Venus__Engine__V1__Leaf engine_leaf;
+
+/* Largest message of the public API, both directions. */
+#define VN_API_MAX_MESSAGE (128u << 20)
+
+#endif

@@ -1,0 +1,248 @@
+/* Keys, flags and defaults are those of the public documentation; engine, shard-log2 and isa are this worker's own. */
+#include "services/worker-agent/worker_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libshared/process.h"
+#include "services/worker-agent/link.h"
+
+#define AT(field) offsetof(struct vn_worker_config, field)
+#define ONE_DAY_S 86400u
+
+static const struct vn_config_item items[] = {
+    {.key = "worker.worker_id", .flag = "worker-id", .type = VN_CONFIG_STRING, .offset = AT(worker_id), .value_name = "ID",
+     .help = "unique name of this worker (default: a random UUID)"},
+    {.key = "worker.compute_capacity.compute_units", .flag = "compute-capacity", .type = VN_CONFIG_NUMBER, .offset = AT(compute_units), .fallback = "10",
+     .min = 1, .max = 1u << 20, .value_name = "UNITS", .help = "compute units this worker offers"},
+    {.key = "worker.environment", .type = VN_CONFIG_STRING, .offset = AT(environment), .fallback = "development", .help = "service environment"},
+    {.key = "worker.inputs_folder", .flag = "inputs-folder", .short_flag = 'i', .type = VN_CONFIG_STRING, .offset = AT(inputs_folder), .fallback = ".",
+     .value_name = "FOLDER", .help = "folder that input files are looked for in"},
+    {.key = "coordinator.url", .flag = "coordinator-url", .short_flag = 'c', .type = VN_CONFIG_STRING, .offset = AT(url),
+     .fallback = "http://127.0.0.1:50051", .value_name = "URL", .help = "coordinator: http://HOST:PORT, or its bus as tcp://HOST:PORT or ipc://PATH"},
+    {.key = "connection.reconnect_interval_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(reconnect_s), .fallback = "5", .min = 1, .max = ONE_DAY_S,
+     .help = "first pause before connecting again; doubles up to a minute"},
+    {.key = "connection.heartbeat_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(heartbeat_timeout_s), .fallback = "30", .min = 1,
+     .max = ONE_DAY_S, .help = "silence after which the coordinator counts as lost"},
+    {.key = "logging.level", .env = "RUST_LOG", .type = VN_CONFIG_STRING, .offset = AT(log_level), .fallback = "debug",
+     .help = "error, warn, info, debug or trace"},
+    {.key = "logging.format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact",
+     .help = "form of log lines"},
+    {.key = "logging.file_path", .type = VN_CONFIG_STRING, .offset = AT(log_path), .help = "log to this file as well"},
+    {.flag = "proving-key", .short_flag = 'k', .type = VN_CONFIG_STRING, .offset = AT(proving_key), .value_name = "FOLDER",
+     .help = "folder that set-up data of programs is kept in (default: ~/.zisk/provingKey)"},
+    {.flag = "elf", .short_flag = 'e', .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE", .help = "guest program (required)"},
+    {.flag = "asm", .short_flag = 's', .type = VN_CONFIG_STRING, .offset = AT(asm_path), .conflicts = "emulator", .value_name = "FILE",
+     .help = "assembly file; no effect"},
+    {.flag = "emulator", .short_flag = 'l', .type = VN_CONFIG_BOOL, .offset = AT(emulator), .help = "use the emulator; no effect"},
+    {.flag = "asm-port", .type = VN_CONFIG_NUMBER, .offset = AT(asm_port), .fallback = "23115", .min = 1, .max = 65535, .value_name = "PORT",
+     .help = "base port of assembly services; no effect"},
+    {.flag = "shared-tables", .short_flag = 'j', .type = VN_CONFIG_BOOL, .offset = AT(shared_tables), .help = "share tables in a cluster; no effect"},
+    {.flag = "verbose", .short_flag = 'v', .type = VN_CONFIG_COUNT, .offset = AT(verbose), .help = "-v warn, -vv info, -vvv debug, -vvvv trace"},
+    {.flag = "debug", .short_flag = 'd', .type = VN_CONFIG_OPTVAL, .offset = AT(debug), .value_name = "FILTER", .help = "debug mode; no effect"},
+    {.flag = "verify-constraints", .type = VN_CONFIG_BOOL, .offset = AT(verify_constraints), .help = "check every witness before proving it"},
+    {.flag = "unlock-mapped-memory", .type = VN_CONFIG_BOOL, .offset = AT(unlock_mapped_memory), .conflicts = "emulator",
+     .help = "unlock the program's memory map; no effect"},
+    {.flag = "hints", .type = VN_CONFIG_BOOL, .offset = AT(hints), .help = "precompile hints; refused"},
+    {.flag = "minimal-memory", .short_flag = 'm', .type = VN_CONFIG_BOOL, .offset = AT(minimal_memory), .help = "minimal memory mode; no effect"},
+    {.flag = "rma", .short_flag = 'r', .type = VN_CONFIG_BOOL, .offset = AT(rma), .help = "RMA mode; no effect"},
+    {.flag = "preallocate", .short_flag = 'z', .type = VN_CONFIG_BOOL, .offset = AT(preallocate), .help = "GPU preallocation; no effect"},
+    {.flag = "max-streams", .short_flag = 't', .type = VN_CONFIG_NUMBER, .offset = AT(max_streams), .min = 0, .max = 1u << 16, .value_name = "N",
+     .help = "GPU streams; no effect"},
+    {.flag = "number-threads-witness", .short_flag = 'n', .type = VN_CONFIG_NUMBER, .offset = AT(threads), .min = 0, .max = 1024, .value_name = "N",
+     .help = "threads of an engine (default: all cores)"},
+    {.flag = "max-witness-stored", .short_flag = 'x', .type = VN_CONFIG_NUMBER, .offset = AT(max_witness_stored), .min = 0, .max = 1u << 16,
+     .value_name = "N", .help = "witnesses kept in memory; no effect"},
+    {.flag = "engine", .type = VN_CONFIG_STRING, .offset = AT(engine), .value_name = "FILE", .help = "engine executable (default: venus-engine beside this program)"},
+    {.flag = "shard-log2", .type = VN_CONFIG_NUMBER, .offset = AT(shard_log2), .min = 0, .max = 20, .value_name = "N",
+     .help = "at most 2^N instructions a shard, 10 to 20 (default: the engine's); the same on all workers of a job"},
+    {.flag = "isa", .type = VN_CONFIG_STRING, .offset = AT(isa), .value_name = "NAME", .help = "instruction set of the engine (default: the best there is)"},
+    {0},
+};
+
+const struct vn_config_spec vn_worker_spec = {
+    .program = "zisk-worker",
+    .usage = "zisk-worker --elf FILE [OPTIONS]",
+    .about = "Worker of a proving cluster: connects to a coordinator, offers compute units and proves what it is given.",
+    .items = items,
+    .path_env = "ZISK_WORKER_CONFIG_PATH",
+};
+
+static enum vn_status replace(char **value, const char *with, struct vn_error *err)
+{
+    char *copy = strdup(with);
+    if (!copy)
+        return vn_fail(err, VN_ERR_MEMORY, "out of memory");
+    free(*value);
+    *value = copy;
+    return VN_OK;
+}
+
+static enum vn_status check_id(struct vn_worker_config *c, struct vn_error *err)
+{
+    if (!c->worker_id || !c->worker_id[0]) {
+        char uuid[37];
+        vn_uuid(uuid, 0);
+        return replace(&c->worker_id, uuid, err);
+    }
+    if (strlen(c->worker_id) > 64)
+        return vn_fail(err, VN_ERR_ARGUMENT, "The worker id has more than 64 characters");
+    for (const char *p = c->worker_id; *p; p++)
+        if (*p <= ' ' || *p > '~' || *p == '"')
+            return vn_fail(err, VN_ERR_ARGUMENT, "The worker id may hold printable ASCII characters without spaces and quotes only");
+    return VN_OK;
+}
+
+static enum vn_status check_elf(struct vn_worker_config *c, struct vn_error *err)
+{
+    if (!c->elf || !c->elf[0])
+        return vn_fail(err, VN_ERR_ARGUMENT, "The guest program is missing: give it with --elf FILE");
+    int fd = open(c->elf, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? vn_fail(err, VN_ERR_NOT_FOUND, "ELF file '%s' not found", c->elf)
+                               : vn_fail(err, VN_ERR_PERMISSION, "ELF file '%s' cannot be read: %s", c->elf, strerror(errno));
+    struct stat st;
+    char magic[4] = "";
+    int regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    int elf = regular && read(fd, magic, sizeof magic) == (ssize_t)sizeof magic && memcmp(magic, "\177ELF", 4) == 0;
+    close(fd);
+    if (!elf)
+        return vn_fail(err, VN_ERR_FORMAT, "'%s' is not an ELF file", c->elf);
+    char resolved[PATH_MAX];
+    if (!realpath(c->elf, resolved))
+        return vn_fail(err, VN_ERR_IO, "ELF file '%s': %s", c->elf, strerror(errno));
+    return replace(&c->elf, resolved, err);
+}
+
+static enum vn_status check_inputs(struct vn_worker_config *c, struct vn_error *err)
+{
+    struct stat st;
+    if (stat(c->inputs_folder, &st) != 0)
+        return vn_fail(err, VN_ERR_NOT_FOUND, "The inputs folder '%s' cannot be opened: %s", c->inputs_folder, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return vn_fail(err, VN_ERR_ARGUMENT, "The inputs folder '%s' is not a folder", c->inputs_folder);
+    return VN_OK;
+}
+
+/* mkdir -p */
+static int make_folders(const char *path)
+{
+    char part[PATH_MAX];
+    if (strlen(path) >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return 0;
+    }
+    for (size_t i = 0;; i++) {
+        if (i > 0 && (path[i] == '/' || path[i] == '\0')) {
+            part[i] = '\0';
+            if (mkdir(part, 0777) != 0 && errno != EEXIST)
+                return 0;
+        }
+        if (path[i] == '\0')
+            return 1;
+        part[i] = path[i];
+    }
+}
+
+/* A folder that was asked for must be usable; without the default one the engine works without a cache. */
+static enum vn_status check_proving_key(struct vn_worker_config *c, struct vn_error *err)
+{
+    char path[PATH_MAX], resolved[PATH_MAX];
+    int asked = c->proving_key && c->proving_key[0];
+    const char *home = getenv("HOME");
+    const char *wanted = asked ? c->proving_key : "~/.zisk/provingKey";
+    int n = wanted[0] == '~' && wanted[1] == '/' && home && home[0] ? snprintf(path, sizeof path, "%s%s", home, wanted + 1)
+                                                                    : snprintf(path, sizeof path, "%s", wanted);
+    struct stat st;
+    int usable = n > 0 && (size_t)n < sizeof path && path[0] != '~' && make_folders(path) && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && realpath(path, resolved);
+    if (!usable && asked)
+        return vn_fail(err, VN_ERR_ARGUMENT, "The proving key folder '%s' cannot be used: %s", wanted, errno ? strerror(errno) : "it is not a folder");
+    return replace(&c->proving_key, usable ? resolved : "", err);
+}
+
+static enum vn_status check_engine(struct vn_worker_config *c, struct vn_error *err)
+{
+    char path[PATH_MAX];
+    if (!c->engine || !c->engine[0]) {
+        enum vn_status s = vn_process_sibling("venus-engine", path, sizeof path);
+        if (s != VN_OK)
+            return vn_fail(err, s, "The folder of this program cannot be found");
+        s = replace(&c->engine, path, err);
+        if (s != VN_OK)
+            return s;
+    }
+    if (access(c->engine, X_OK) != 0)
+        return vn_fail(err, errno == ENOENT ? VN_ERR_NOT_FOUND : VN_ERR_PERMISSION, "The engine '%s' cannot be run: %s", c->engine, strerror(errno));
+    return VN_OK;
+}
+
+enum vn_status vn_worker_config_check(struct vn_worker_config *c, struct vn_error *err)
+{
+    if (c->hints)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "--hints: precompile hints are not supported by this version of the worker");
+    if (c->shard_log2 != 0 && c->shard_log2 < 10)
+        return vn_fail(err, VN_ERR_ARGUMENT, "--shard-log2 must be 10 to 20");
+    struct vn_error url = {0};
+    if (!vn_link_url_ok(c->url, &url))
+        return vn_fail(err, url.status, "%s", url.text);
+    enum vn_log_level level;
+    if (!vn_log_level_parse(c->log_level, &level))
+        return vn_fail(err, VN_ERR_ARGUMENT, "The log level '%s' is none of error, warn, info, debug, trace", c->log_level);
+    enum vn_status s = check_id(c, err);
+    if (s == VN_OK)
+        s = check_elf(c, err);
+    if (s == VN_OK)
+        s = check_inputs(c, err);
+    if (s == VN_OK)
+        s = check_proving_key(c, err);
+    return s == VN_OK ? check_engine(c, err) : s;
+}
+
+enum vn_log_level vn_worker_log_level(const struct vn_worker_config *c)
+{
+    enum vn_log_level level = VN_LOG_INFO;
+    if (c->verbose > 0)
+        return c->verbose < VN_LOG_TRACE ? (enum vn_log_level)c->verbose : VN_LOG_TRACE;
+    (void)vn_log_level_parse(c->log_level, &level);
+    return level;
+}
+
+void vn_worker_ignored_options(const struct vn_worker_config *c, char *out, size_t out_len)
+{
+    const struct {
+        int given;
+        const char *name;
+    } options[] = {
+        {c->asm_path != NULL, "--asm"},          {c->emulator != 0, "--emulator"},
+        {c->asm_port != 23115, "--asm-port"},    {c->shared_tables != 0, "--shared-tables"},
+        {c->debug != NULL, "--debug"},           {c->unlock_mapped_memory != 0, "--unlock-mapped-memory"},
+        {c->minimal_memory != 0, "--minimal-memory"}, {c->rma != 0, "--rma"},
+        {c->preallocate != 0, "--preallocate"},  {c->max_streams != 0, "--max-streams"},
+        {c->max_witness_stored != 0, "--max-witness-stored"},
+    };
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].given && n < out_len)
+            n += (size_t)snprintf(out + n, out_len - n, "%s%s", n ? " " : "", options[i].name);
+}
+
+struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
+{
+    return (struct vn_agent_config){
+        .url = c->url,
+        .engine = c->engine,
+        .compute_units = (uint32_t)c->compute_units,
+        .reconnect_s = (uint32_t)c->reconnect_s,
+        .heartbeat_timeout_s = (uint32_t)c->heartbeat_timeout_s,
+        .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .isa = c->isa ? c->isa : "", .inputs_folder = c->inputs_folder,
+                .threads = (uint32_t)c->threads, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},
+    };
+}

@@ -1,0 +1,38 @@
+#ifndef VN_WORKER_CONFIG_H
+#define VN_WORKER_CONFIG_H
+/* The worker's keys and flags, and the checks that one table entry cannot express. */
+
+#include <stdint.h>
+
+#include "libshared/config.h"
+#include "libshared/log.h"
+#include "services/worker-agent/agent.h"
+
+struct vn_worker_config {
+    char *worker_id, *environment, *inputs_folder, *url;
+    uint64_t compute_units, reconnect_s, heartbeat_timeout_s;
+    char *log_level, *log_format, *log_path;
+    uint64_t verbose;
+    char *proving_key, *elf, *engine, *isa;
+    uint64_t threads, shard_log2, verify_constraints;
+    /* Understood, of no effect yet. */
+    char *asm_path, *debug;
+    uint64_t emulator, asm_port, shared_tables, unlock_mapped_memory, hints, minimal_memory, rma, preallocate, max_streams, max_witness_stored;
+};
+
+extern const struct vn_config_spec vn_worker_spec;
+
+/* Fills gaps (worker id, cache folder, engine's path), turns paths into absolute ones and checks everything that can be checked before
+ * connecting. Errors: VN_ERR_ARGUMENT, VN_ERR_NOT_FOUND, VN_ERR_PERMISSION, VN_ERR_FORMAT, VN_ERR_UNSUPPORTED, VN_ERR_IO, VN_ERR_MEMORY. */
+enum vn_status vn_worker_config_check(struct vn_worker_config *c, struct vn_error *err) VN_MUST_CHECK;
+
+/* Of the log, from logging.*, RUST_LOG and -v. */
+enum vn_log_level vn_worker_log_level(const struct vn_worker_config *c);
+
+/* Names of the options given that have no effect, separated by spaces; "" if none. */
+void vn_worker_ignored_options(const struct vn_worker_config *c, char *out, size_t out_len);
+
+/* Points into c. */
+struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c);
+
+#endif
