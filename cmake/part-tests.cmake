@@ -1,0 +1,5 @@
+# What spans several parts: whole-cluster tests, and the check that layers stay in order.
+if(VENUS_TESTS)
+  add_subdirectory(tests/e2e)
+  add_test(NAME lint.layers COMMAND ${CMAKE_SOURCE_DIR}/scripts/check-layers)
+endif()
