@@ -1,13 +1,14 @@
-# vn_verify: the verifier, no allocation, no prover code. vn_stark: set-up, prover, bundles.
+# vn_verify: the verifier, no prover code. vn_stark: set-up, prover, bundles.
 add_library(vn_verify STATIC
   pcs/layout.c pcs/query.c
-  verify/params.c verify/pcs.c)
-target_link_libraries(vn_verify PUBLIC vn_mathcore vn_base venus_flags)
+  verify/bundle.c verify/header.c verify/host.c verify/leaf.c verify/params.c verify/pcs.c verify/shape.c verify/shard.c verify/vk.c)
+target_link_libraries(vn_verify PUBLIC vn_mathcore vn_airmeta vn_base venus_flags)
 target_compile_options(vn_verify PRIVATE -O3)
 
 add_library(vn_stark STATIC
-  pcs/commit.c pcs/deep.c pcs/evaluate.c pcs/fri.c pcs/writer.c)
-target_link_libraries(vn_stark PUBLIC vn_verify vn_math)
+  pcs/commit.c pcs/deep.c pcs/evaluate.c pcs/fri.c pcs/writer.c
+  stark/bundle.c stark/contribution.c stark/logup.c stark/params_print.c stark/prove.c stark/quotient.c stark/setup.c)
+target_link_libraries(vn_stark PUBLIC vn_verify vn_air vn_math vn_rv)
 target_compile_options(vn_stark PRIVATE -O3)
 
 if(VENUS_TESTS)

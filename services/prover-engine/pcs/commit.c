@@ -120,11 +120,30 @@ static void lde_task(void *ctx, size_t task, unsigned thread)
     b->d->backend->coset_ntt(b->c->lde + task * n, b->c->coefs + task / 2 * n, b->d->scale[task & 1], b->c->log_n);
 }
 
+static void to_mont_task(void *ctx, size_t task, unsigned thread)
+{
+    const struct build *b = ctx;
+    (void)thread;
+    b->d->backend->to_mont(vn_pcs_column(b->c, (uint32_t)task), (size_t)1 << vn_pcs_column_log_height(b->c, (uint32_t)task));
+}
+
+void vn_pcs_commit_to_mont(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
+{
+    struct build b = {c, d};
+    vn_pool_run(d->pool, c->shape.n_cols, to_mont_task, &b);
+}
+
 enum vn_status vn_pcs_commit_build(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
 {
     struct build b = {c, d};
-    size_t width = c->shape.n_stacks, n = (size_t)1 << c->log_n;
     vn_pool_run(d->pool, c->shape.n_cols, intt_task, &b);
+    return vn_pcs_commit_extend(c, d);
+}
+
+enum vn_status vn_pcs_commit_extend(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
+{
+    struct build b = {c, d};
+    size_t width = c->shape.n_stacks, n = (size_t)1 << c->log_n;
     vn_pool_run(d->pool, 2 * width, lde_task, &b);
     const vn_fp **cols = malloc(2 * width * sizeof *cols);
     if (!cols)

@@ -43,4 +43,10 @@ unsigned vn_pcs_column_log_height(const struct vn_pcs_commit *c, uint32_t col);
 /* Transforms, extends and hashes what the columns hold. */
 enum vn_status vn_pcs_commit_build(struct vn_pcs_commit *c, const struct vn_pcs_domain *d) VN_MUST_CHECK;
 
+/* The same where the columns hold bit-reversed coefficients already. */
+enum vn_status vn_pcs_commit_extend(struct vn_pcs_commit *c, const struct vn_pcs_domain *d) VN_MUST_CHECK;
+
+/* Canonical integers to Montgomery form, all columns. */
+void vn_pcs_commit_to_mont(struct vn_pcs_commit *c, const struct vn_pcs_domain *d);
+
 #endif

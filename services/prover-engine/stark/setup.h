@@ -3,20 +3,18 @@
 /* What is fixed by the program: preprocessed tables, their commitments, the verifying key. */
 
 #include "services/prover-engine/air/trace.h"
-#include "services/prover-engine/backend/backend.h"
+#include "services/prover-engine/pcs/commit.h"
 #include "services/prover-engine/verify/verify.h"
-
-struct vn_pcs_commit;
 
 struct vn_setup {
     const struct vn_program *program; /* borrowed: must outlive the set-up */
     struct vn_vk vk;
     struct vn_digest vk_digest;
-    struct vn_digest program_digest;            /* names the program in the cache */
-    struct vn_pcs_commit *pre[VN_KIND_COUNT];   /* preprocessed columns: values, coefficients, codewords, tree */
+    struct vn_pcs_domain domain[VN_KIND_COUNT]; /* tables of the common domain */
+    struct vn_pcs_commit pre[VN_KIND_COUNT];    /* preprocessed columns: values, coefficients, codewords, tree */
 };
 
-/* Builds the set-up. cache_dir (NULL: none) gets "<digest>.vk", the encoded verifying key under the digest of program and params version.
+/* Builds the set-up. cache_dir (NULL: none) gets "<digest>.vk", the encoded verifying key under its own digest in hexadecimal.
  * The key is always recomputed; a file that differs is replaced, never trusted.
  * Errors: VN_ERR_LIMIT (program too large for its tables), VN_ERR_MEMORY, VN_ERR_IO (cache_dir not writable). */
 enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,

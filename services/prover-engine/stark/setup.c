@@ -1,0 +1,145 @@
+/* Fills and commits the preprocessed tables of both kinds, then writes the key to the cache: complete or not at all. */
+#define _GNU_SOURCE
+#include "services/prover-engine/stark/setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "services/prover-engine/verify/shape.h"
+
+struct fill {
+    struct vn_setup *s;
+    unsigned kind;
+};
+
+static void fill_task(void *ctx, size_t position, unsigned thread)
+{
+    const struct fill *f = ctx;
+    (void)thread;
+    unsigned table = vn_air_kinds[f->kind].tables[position];
+    struct vn_pcs_commit *c = &f->s->pre[f->kind];
+    uint32_t n = vn_air_tables[table].n_pre, first = 0;
+    if (n == 0)
+        return;
+    unsigned h = f->s->vk.pre_log_height[f->kind][table];
+    first = vn_pcs_tree_class(&c->shape, h)->first_col;
+    for (size_t i = 0; i < position; i++) {
+        unsigned before = vn_air_kinds[f->kind].tables[i];
+        if (f->s->vk.pre_log_height[f->kind][before] == h)
+            first += vn_air_tables[before].n_pre;
+    }
+    uint32_t *cols[VN_AIR_MAX_TUPLE];
+    for (uint32_t i = 0; i < n; i++)
+        cols[i] = vn_pcs_column(c, first + i);
+    vn_pre_fill(f->kind, f->s->program, table, h, cols);
+}
+
+static enum vn_status build_kind(struct vn_setup *s, unsigned kind, const struct vn_backend *b, struct vn_pool *pool, struct vn_error *err)
+{
+    uint8_t *heights = s->vk.pre_log_height[kind];
+    enum vn_status status = vn_pre_heights(kind, s->program, heights, err);
+    if (status != VN_OK)
+        return status;
+    struct vn_pcs_tree tree;
+    vn_shape_pre_tree(&tree, kind, heights);
+    unsigned log_n = vn_kind_params[kind].log_n;
+    status = vn_pcs_domain_init(&s->domain[kind], b, pool, log_n);
+    if (status == VN_OK)
+        status = vn_pcs_commit_init(&s->pre[kind], log_n, &tree, 1);
+    if (status == VN_OK) {
+        struct fill f = {s, kind};
+        vn_pool_run(pool, vn_air_kinds[kind].n_tables, fill_task, &f);
+        vn_pcs_commit_to_mont(&s->pre[kind], &s->domain[kind]);
+        status = vn_pcs_commit_build(&s->pre[kind], &s->domain[kind]);
+    }
+    if (status != VN_OK)
+        return vn_fail(err, status, "no memory for the preprocessed tables");
+    s->vk.pre_root[kind] = vn_merkle_root(&s->pre[kind].tree);
+    return VN_OK;
+}
+
+/* 1 if the file holds exactly these bytes. */
+static int file_equals(int dir, const char *name, const uint8_t *bytes, size_t len)
+{
+    uint8_t got[VN_VK_MAX_BYTES + 1];
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    size_t n = 0;
+    for (ssize_t r; n < sizeof got && (r = read(fd, got + n, sizeof got - n)) > 0;)
+        n += (size_t)r;
+    (void)close(fd);
+    return n == len && memcmp(got, bytes, len) == 0;
+}
+
+static enum vn_status write_file(int dir, const char *name, const uint8_t *bytes, size_t len, struct vn_error *err)
+{
+    char temporary[160];
+    (void)snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
+    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return vn_fail(err, VN_ERR_IO, "cache: %s: %s", temporary, strerror(errno));
+    int ok = write(fd, bytes, len) == (ssize_t)len;
+    ok = close(fd) == 0 && ok;
+    if (ok && renameat(dir, temporary, dir, name) == 0)
+        return VN_OK;
+    enum vn_status s = vn_fail(err, VN_ERR_IO, "cache: %s: %s", name, strerror(errno));
+    (void)unlinkat(dir, temporary, 0);
+    return s;
+}
+
+static enum vn_status cache_key(const struct vn_setup *s, const char *cache_dir, struct vn_error *err)
+{
+    char name[8 * VN_DIGEST_LEN + 4];
+    uint8_t bytes[VN_VK_MAX_BYTES];
+    size_t len = vn_vk_encode(&s->vk, bytes);
+    for (unsigned i = 0; i < VN_DIGEST_LEN; i++)
+        (void)snprintf(name + 8 * i, sizeof name - 8 * i, "%08x", vn_fp_to(s->vk_digest.c[i]));
+    (void)snprintf(name + 8 * VN_DIGEST_LEN, 4, ".vk");
+    int dir = open(cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return vn_fail(err, VN_ERR_IO, "cache: %s: %s", cache_dir, strerror(errno));
+    enum vn_status status = file_equals(dir, name, bytes, len) ? VN_OK : write_file(dir, name, bytes, len, err);
+    (void)close(dir);
+    return status;
+}
+
+enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,
+                            const char *cache_dir, struct vn_error *err)
+{
+    struct vn_setup *s = calloc(1, sizeof *s);
+    if (!s)
+        return vn_fail(err, VN_ERR_MEMORY, "no memory for the set-up");
+    s->program = program;
+    s->vk.params_version = VN_PARAMS_VERSION;
+    s->vk.entry = program->entry;
+    memset(s->vk.pre_log_height, VN_LOG_HEIGHT_ABSENT, sizeof s->vk.pre_log_height);
+    enum vn_status status = VN_OK;
+    for (unsigned kind = 0; kind < VN_KIND_COUNT && status == VN_OK; kind++)
+        status = build_kind(s, kind, backend, pool, err);
+    if (status == VN_OK) {
+        s->vk_digest = vn_vk_digest(&s->vk);
+        if (cache_dir)
+            status = cache_key(s, cache_dir, err);
+    }
+    if (status != VN_OK) {
+        vn_setup_free(s);
+        return status;
+    }
+    *out = s;
+    return VN_OK;
+}
+
+void vn_setup_free(struct vn_setup *s)
+{
+    if (!s)
+        return;
+    for (unsigned kind = 0; kind < VN_KIND_COUNT; kind++) {
+        vn_pcs_commit_fini(&s->pre[kind]);
+        vn_pcs_domain_fini(&s->domain[kind]);
+    }
+    free(s);
+}

@@ -1,0 +1,44 @@
+#ifndef VN_STARK_SHARD_H
+#define VN_STARK_SHARD_H
+/* One shard being proved; inside the prover only. The stages fill it in the order of the fields. */
+
+#include "services/prover-engine/pcs/open.h"
+#include "services/prover-engine/stark/prove.h"
+#include "services/prover-engine/verify/leaf.h"
+
+struct vn_proving {
+    const struct vn_prover *p;
+    const struct vn_shard *shard;
+    const struct vn_air_kernels *kernels;
+    struct vn_pcs_domain domain; /* the set-up's, with this prover's backend and pool */
+    struct vn_replay replay;
+    struct vn_shard_header header;
+    struct vn_shard_shape shape;
+    struct vn_trace trace;       /* its columns lie in p1 and main */
+    struct vn_pcs_commit p1, main, logup, quot;
+    struct vn_fp6 *z_evals;
+    struct vn_digest leaf;
+    struct vn_air_challenges challenges;
+    struct vn_fp6 totals[VN_AIR_MAX_TABLES][VN_SCOPE_COUNT];
+};
+
+/* The commitment behind a tree of the shape. */
+const struct vn_pcs_commit *vn_proving_commit(const struct vn_proving *w, enum vn_tree_id tree);
+
+/* Six base columns an extension column; room for the widest table. */
+#define VN_MAX_TABLE_COLUMNS 1024u
+
+/* Values of a table's columns on its own domain: pointers for columns [0, vn_shape_columns) of the tree. */
+void vn_proving_columns(const struct vn_proving *w, unsigned table, enum vn_tree_id tree, const vn_fp **out);
+
+/* Fills the LOGUP columns with values and the totals (logup.c). w->logup is allocated, the challenges are set. */
+void vn_logup_fill(struct vn_proving *w);
+
+/* Fills the QUOT columns with coefficients (quotient.c). alpha_pow: one power per constraint of the kind. */
+enum vn_status vn_quotient_fill(struct vn_proving *w, const struct vn_fp6 *alpha_pow) VN_MUST_CHECK;
+
+/* Siblings of the leaf at `position`, and the root, of the contribution tree over n leaves (contribution.c). path may be NULL. */
+enum vn_status vn_contribution_tree(const struct vn_digest *leaves, uint32_t n, uint32_t position, struct vn_digest *path,
+                                    struct vn_digest *root) VN_MUST_CHECK;
+
+#endif
