@@ -45,7 +45,8 @@ struct vn_backend {
     /* sum_i f[i] * w[i], w given as six base arrays. */
     struct vn_fp6 (*dot_fp6)(const vn_fp *f, const vn_fp *const w[6], size_t n);
 
-    /* Smallest nonce in [from, from + count) for which vn_transcript_check_nonce passes on a copy of t; UINT32_MAX if none. */
+    /* Smallest nonce in [from, from + count) for which vn_transcript_check_nonce passes on a copy of t; UINT32_MAX if none.
+     * from + count <= p. */
     uint32_t (*grind)(const struct vn_transcript *t, unsigned bits, uint32_t from, uint32_t count);
 };
 
@@ -54,7 +55,7 @@ extern const struct vn_backend vn_backend_scalar;
 /* Best backend this CPU runs (CPUID + XCR0), or the named one; NULL if `isa` is unknown or the CPU lacks it. isa NULL = best. */
 const struct vn_backend *vn_backend_select(const char *isa);
 
-/* Twiddles for the transforms are made once, thread-safe, on first use. */
+/* Makes the smaller twiddle tables ahead of the first transform. Not required: every transform makes what it lacks, once, thread-safe. */
 void vn_backend_init(void);
 
 /* scale[i] = shift^bitrev_logn(i), 2^log_n entries. */

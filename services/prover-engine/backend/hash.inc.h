@@ -45,8 +45,12 @@ static void hash_rows(vn_fp *out, size_t out_stride, const vn_fp *const *cols, s
                 s[i] = load_some(cols[at + i] + r, n);
             for (size_t i = take; i < VN_HASH_RATE && take; i++)
                 s[i] = vf_set1(0);
-            permute(s);
             at += take;
+            /* The next block's lines: columns are too many streams for the hardware, and often equal modulo the cache size. */
+            size_t next = at < width ? at : 0, ahead = at < width ? r : r + VF_LANES;
+            for (size_t i = 0; i < VN_HASH_RATE && next + i < width; i++)
+                __builtin_prefetch(cols[next + i] + ahead);
+            permute(s);
         } while (at < width);
         for (size_t k = 0; k < VN_DIGEST_LEN; k++)
             store_some(out + k * out_stride + r, s[k], n);
