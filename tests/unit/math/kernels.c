@@ -95,7 +95,9 @@ Test(kernels, ntt_is_evaluation)
 
 Test(kernels, large_transforms_equal_scalar)
 {
-    for (unsigned log_n = 15; log_n <= 20; log_n++) {
+    static const unsigned logs[] = {15, 16, 17, 18, 19};
+    for (size_t l = 0; l < sizeof logs / sizeof *logs; l++) {
+        unsigned log_n = logs[l];
         size_t n = (size_t)1 << log_n;
         vn_fp *in = test_column(n, log_n), *want = test_column(n, 1), *got = test_column(n, 1), *scale = test_column(n, 9);
         memcpy(want, in, n * sizeof *in);
@@ -117,6 +119,27 @@ Test(kernels, large_transforms_equal_scalar)
         free(got);
         free(scale);
     }
+}
+
+/* The largest size, with a monomial: the values are powers of the root, and only one coefficient comes back. */
+Test(kernels, largest_transform)
+{
+    enum { LOG_N = VN_MAX_LOG_NTT };
+    const struct vn_backend *b = vn_backend_select(NULL);
+    size_t n = (size_t)1 << LOG_N, k = 0x654321;
+    vn_fp *x = calloc(n, sizeof *x), step = vn_fp_pow(vn_fp_root(LOG_N), k);
+    cr_assert_not_null(x);
+    x[bitrev(k, LOG_N)] = VN_FP_ONE;
+    b->ntt(x, LOG_N);
+    vn_fp want = VN_FP_ONE;
+    for (size_t i = 0; i < n; i++, want = vn_fp_mul(want, step))
+        if (x[i] != want)
+            cr_assert_fail("value %zu", i);
+    b->intt(x, LOG_N);
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != (i == bitrev(k, LOG_N) ? VN_FP_ONE : 0))
+            cr_assert_fail("coefficient %zu", i);
+    free(x);
 }
 
 /* F(X) = sum_j X^j f_j(X^s): its coefs are those of f_bitrev(t), t = 0 .. s-1, one after another. */
