@@ -4,6 +4,28 @@ add_library(vn_rv STATIC
   rv64/load.c
   vm/exec.c
   vm/memory.c
-  vm/replay.c
-  vm/package.c)
+  vm/package.c
+  vm/replay.c)
 target_link_libraries(vn_rv PUBLIC vn_base venus_flags)
+
+if(VENUS_TESTS)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
+  foreach(subject decode load exec package)
+    add_executable(test-vm-${subject} ${CMAKE_SOURCE_DIR}/tests/unit/vm/${subject}.c ${CMAKE_SOURCE_DIR}/tests/unit/vm/elf_builder.c)
+    target_link_libraries(test-vm-${subject} PRIVATE vn_rv PkgConfig::CRITERION)
+    add_test(NAME vm-${subject} COMMAND test-vm-${subject})
+    set_tests_properties(vm-${subject} PROPERTIES TIMEOUT 120)
+  endforeach()
+
+  add_executable(test-vm-run-guest ${CMAKE_SOURCE_DIR}/tests/conformance/run_guest.c)
+  target_link_libraries(test-vm-run-guest PRIVATE vn_rv)
+  find_package(Python3 COMPONENTS Interpreter)
+  if(Python3_FOUND)
+    add_test(NAME guest-examples
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/examples.py --run-guest $<TARGET_FILE:test-vm-run-guest>)
+    add_test(NAME guest-qemu
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 60)
+    set_tests_properties(guest-examples guest-qemu PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  endif()
+endif()

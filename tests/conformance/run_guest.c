@@ -1,5 +1,5 @@
 /* Runs guest programs for the comparison with qemu and prints their 256 output bytes as hex, one line a program.
- *   run_guest [-i INPUT] [-k SHARD_LOG2] [-r] [-s] ELF...
+ *   run_guest [-i INPUT] [-k SHARD_LOG2] [-m MAX_STEPS] [-r] [-s] ELF...
  * -r replays every shard and checks that shards and memory rows fit together; -s prints steps and times to stderr. */
 #include <errno.h>
 #include <inttypes.h>
@@ -67,7 +67,7 @@ static int check_shard(void *ctx, const struct vn_shard *s)
     return 0;
 }
 
-static int run(const char *path, const uint8_t *input, size_t input_len, unsigned shard_log2, int replay, int stats)
+static int run(const char *path, const uint8_t *input, size_t input_len, unsigned shard_log2, uint64_t max_steps, int replay, int stats)
 {
     size_t len;
     uint8_t *elf = read_file(path, &len);
@@ -79,7 +79,7 @@ static int run(const char *path, const uint8_t *input, size_t input_len, unsigne
     }
     free(elf);
     struct checks c = {.program = p, .replay = replay};
-    struct vn_exec_options o = {.shard_log2 = shard_log2, .input = input, .input_len = input_len, .uart = print_text, .on_shard = check_shard, .ctx = &c,
+    struct vn_exec_options o = {.shard_log2 = shard_log2, .max_steps = max_steps, .input = input, .input_len = input_len, .uart = print_text, .on_shard = check_shard, .ctx = &c,
                                 .track = shard_log2 != 0};
     struct vn_exec_result result;
     double start = now();
@@ -106,14 +106,17 @@ static int run(const char *path, const uint8_t *input, size_t input_len, unsigne
 int main(int argc, char **argv)
 {
     unsigned shard_log2 = 0;
+    uint64_t max_steps = 0;
     int replay = 0, stats = 0, c;
     uint8_t *input = NULL;
     size_t input_len = 0;
-    while ((c = getopt(argc, argv, "i:k:rs")) != -1) {
+    while ((c = getopt(argc, argv, "i:k:m:rs")) != -1) {
         if (c == 'i')
             input = read_file(optarg, &input_len);
         else if (c == 'k')
             shard_log2 = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == 'm')
+            max_steps = strtoull(optarg, NULL, 10);
         else if (c == 'r')
             replay = 1;
         else if (c == 's')
@@ -123,7 +126,7 @@ int main(int argc, char **argv)
     }
     int failed = 0;
     for (int i = optind; i < argc; i++)
-        failed |= run(argv[i], input, input_len, shard_log2, replay, stats);
+        failed |= run(argv[i], input, input_len, shard_log2, max_steps, replay, stats);
     free(input);
     return failed;
 }
