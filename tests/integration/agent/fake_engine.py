@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Stands in for venus-engine in the worker's test: speaks proto/engine.proto on descriptor 3, works in the directory on descriptor 4.
+The job always has three execution and two memory shards. The first bytes of the input say how to behave. FAKE_ENGINE_STATE is a
+folder for a log of the calls and for what must be remembered between two processes; it also holds the generated engine_pb2."""
+import hashlib
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+STATE = os.environ["FAKE_ENGINE_STATE"]
+sys.path.insert(0, STATE)
+import engine_pb2 as pb  # noqa: E402
+
+N_EXEC, N_MEM, STEPS = 3, 2, 123456789
+SHARDS = N_EXEC + N_MEM
+control = socket.socket(fileno=3)
+
+
+def send(event):
+    data = event.SerializeToString()
+    control.sendall(struct.pack("<I", len(data)) + data)
+
+
+def receive():
+    def exactly(n):
+        data = b""
+        while len(data) < n:
+            more = control.recv(n - len(data))
+            if not more:
+                sys.exit(1)
+            data += more
+        return data
+    return pb.Request.FromString(exactly(struct.unpack("<I", exactly(4))[0]))
+
+
+def path(name):
+    return "/proc/self/fd/4/" + name
+
+
+def read(name):
+    with open(path(name), "rb") as f:
+        return f.read()
+
+
+def write(name, data):
+    with open(path(name), "xb") as f:
+        f.write(data)
+
+
+def fail(status, text):
+    send(pb.Event(failure=pb.Failure(status=status, text=text)))
+    sys.exit(10 + status)
+
+
+def leaf(seed, shard):
+    digest = hashlib.sha512(seed + bytes([shard])).digest()
+    return [struct.unpack_from("<I", digest, 4 * i)[0] >> 1 for i in range(9)]
+
+
+def proof(seed, shard):
+    return b"proof %d " % shard + seed + b"x" * shard
+
+
+def main():
+    if sys.argv[1:] != ["child"]:
+        sys.exit("fake engine: only `child` is understood")
+    request = receive()
+    work = request.WhichOneof("work")
+    piece = work + "".join("-%d" % s for s in getattr(getattr(request, work), "shards", []))
+    with open(os.path.join(STATE, "log"), "a") as log:
+        log.write("%s %d %s\n" % (piece, os.getpid(), os.readlink("/proc/self/fd/4")))
+    image = read("input.bin")
+    mode = image[:8].split(b"\0")[0].decode()
+    seed = hashlib.sha256(image).digest()
+
+    if mode == "crash":  # once for every piece
+        marker = os.path.join(STATE, "crashed-" + piece)
+        if not os.path.exists(marker):
+            open(marker, "w").close()
+            if work != "contribute":
+                write({"execute": "shard-1.pkg", "prove": "proof-%d.bin" % (request.prove.shards or [0])[0], "aggregate": "final.bin"}[work], b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "dead":
+        os._exit(16)
+    if mode == "garbage":
+        control.sendall(b"\xff\xff\xff\xff")
+        time.sleep(60)
+    if mode == "silent":
+        sys.exit(0)
+    if mode == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        send(pb.Event(progress=pb.Progress(stage="execute", steps=77)))
+        time.sleep(120)
+
+    send(pb.Event(progress=pb.Progress(stage=work, done=0, total=1, steps=STEPS // 2)))
+    result = pb.Result()
+    if work == "execute":
+        if mode == "guest":
+            fail(12, "The guest panicked: boom")
+        e = request.execute
+        owned = [s for s in range(1, SHARDS + 1) if s % e.job_units in e.units]
+        for s in owned:
+            write("shard-%d.pkg" % s, b"package")
+        r = result.execute
+        r.steps, r.n_exec, r.n_mem, r.output, r.seconds = STEPS, N_EXEC, N_MEM, seed * 8, 0.5
+        r.owned_shards.extend(owned if mode != "badown" else owned[1:])
+        r.vk_digest.extend(range(1, 10))
+    elif work == "contribute":
+        for s in request.contribute.shards:
+            assert read("shard-%d.pkg" % s) == b"package"
+            result.contribute.leaves.add(shard=s, elements=leaf(seed, s))
+    elif work == "prove":
+        (s,) = request.prove.shards
+        assert read("shard-%d.pkg" % s) == b"package"
+        assert [(m.shard, list(m.elements)) for m in request.prove.leaves] == [(i, leaf(seed, i)) for i in range(1, SHARDS + 1)]
+        write("proof-%d.bin" % s, proof(seed, s))
+        result.prove.shards.append(s)
+        result.prove.bytes.append(len(proof(seed, s)))
+    elif work == "aggregate":
+        assert len(request.aggregate.leaves) == SHARDS
+        final = b"final " + b"".join(read("proof-%d.bin" % s) for s in range(1, SHARDS + 1))
+        assert final == b"final " + b"".join(proof(seed, s) for s in range(1, SHARDS + 1))
+        write("final.bin", final)
+        result.aggregate.bytes = len(final)
+    send(pb.Event(result=result))
+
+
+main()

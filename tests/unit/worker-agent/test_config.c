@@ -1,0 +1,108 @@
+/* The configuration table and the URL forms. */
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#pragma GCC diagnostic ignored "-Wconversion" /* the assertion macros */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/worker-agent/link.h"
+#include "services/worker-agent/worker_config.h"
+
+static enum vn_status load(struct vn_worker_config *c, char **argv, struct vn_error *err)
+{
+    const char *positional[1];
+    unsigned n = 0;
+    int argc = 0, done = 0;
+    while (argv[argc])
+        argc++;
+    memset(c, 0, sizeof *c);
+    unsetenv("RUST_LOG");
+    return vn_config_load(&vn_worker_spec, c, argc, argv, positional, &n, &done, err);
+}
+
+#define ARGS(...) (char *[]){(char *)"zisk-worker", __VA_ARGS__, NULL}
+
+Test(config, defaults)
+{
+    struct vn_worker_config c;
+    struct vn_error err = {0};
+    cr_assert(eq(int, (int)load(&c, ARGS("-e", "/bin/true", "--engine", "/bin/true", "-k", "/tmp"), &err), VN_OK), "%s", err.text);
+    cr_assert(eq(int, (int)vn_worker_config_check(&c, &err), VN_OK), "%s", err.text);
+    cr_assert(eq(str, c.url, "http://127.0.0.1:50051"));
+    cr_assert(eq(str, c.inputs_folder, "."));
+    cr_assert(eq(str, c.environment, "development"));
+    cr_assert(c.compute_units == 10 && c.reconnect_s == 5 && c.heartbeat_timeout_s == 30 && c.asm_port == 23115);
+    cr_assert(strlen(c.worker_id) == 32 && !strchr(c.worker_id, '-'));
+    cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_DEBUG));
+    char ignored[200];
+    vn_worker_ignored_options(&c, ignored, sizeof ignored);
+    cr_assert(eq(str, ignored, ""));
+    vn_config_fini(&vn_worker_spec, &c);
+}
+
+Test(config, every_flag)
+{
+    struct vn_worker_config c;
+    struct vn_error err = {0};
+    char **argv = ARGS("--worker-id", "w7", "--compute-capacity", "3", "-i", "/tmp", "-c", "tcp://127.0.0.1:7", "-k", "/tmp", "-e", "/bin/true", "--asm",
+                       "a.bin", "--asm-port", "24000", "--shared-tables", "-vv", "-d", "--verify-constraints", "--unlock-mapped-memory", "-m", "-r", "-z",
+                       "-t", "2", "-n", "5", "-x", "9", "--engine", "/bin/true", "--shard-log2", "18", "--isa", "scalar");
+    cr_assert(eq(int, (int)load(&c, argv, &err), VN_OK), "%s", err.text);
+    cr_assert(eq(int, (int)vn_worker_config_check(&c, &err), VN_OK), "%s", err.text);
+    struct vn_agent_config a = vn_worker_agent_config(&c);
+    cr_assert(a.compute_units == 3 && a.job.threads == 5 && a.job.shard_log2 == 18 && a.job.verify_constraints);
+    cr_assert(eq(str, (char *)a.job.isa, "scalar"));
+    cr_assert(eq(str, (char *)a.job.worker_id, "w7"));
+    cr_assert(eq(str, (char *)a.job.cache_dir, "/tmp"));
+    cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_INFO));
+    char ignored[200];
+    vn_worker_ignored_options(&c, ignored, sizeof ignored);
+    cr_assert(eq(str, ignored,
+                 "--asm --asm-port --shared-tables --debug --unlock-mapped-memory --minimal-memory --rma --preallocate --max-streams --max-witness-stored"));
+    vn_config_fini(&vn_worker_spec, &c);
+}
+
+static void refused(enum vn_status expected, const char *text, char **argv)
+{
+    struct vn_worker_config c;
+    struct vn_error err = {0};
+    enum vn_status s = load(&c, argv, &err);
+    if (s == VN_OK)
+        s = vn_worker_config_check(&c, &err);
+    cr_expect(eq(int, (int)s, (int)expected), "%s", err.text);
+    cr_expect(strstr(err.text, text) != NULL, "%s", err.text);
+    vn_config_fini(&vn_worker_spec, &c);
+}
+
+Test(config, refusals)
+{
+    refused(VN_ERR_ARGUMENT, "--elf", ARGS("-k", "/tmp"));
+    refused(VN_ERR_NOT_FOUND, "not found", ARGS("-e", "/nonexistent"));
+    refused(VN_ERR_FORMAT, "not an ELF", ARGS("-e", "/etc/passwd"));
+    refused(VN_ERR_FORMAT, "not an ELF", ARGS("-e", "/tmp"));
+    refused(VN_ERR_UNSUPPORTED, "hints", ARGS("-e", "/bin/true", "--hints"));
+    refused(VN_ERR_UNSUPPORTED, "TLS", ARGS("-e", "/bin/true", "-c", "https://a:1"));
+    refused(VN_ERR_ARGUMENT, "inputs folder", ARGS("-e", "/bin/true", "-i", "/etc/passwd"));
+    refused(VN_ERR_ARGUMENT, "proving key", ARGS("-e", "/bin/true", "-k", "/etc/passwd"));
+    refused(VN_ERR_NOT_FOUND, "engine", ARGS("-e", "/bin/true", "-k", "/tmp", "--engine", "/nonexistent"));
+    refused(VN_ERR_ARGUMENT, "worker id", ARGS("-e", "/bin/true", "--worker-id", "two words"));
+    refused(VN_ERR_ARGUMENT, "shard-log2", ARGS("-e", "/bin/true", "--shard-log2", "9"));
+}
+
+Test(link, urls)
+{
+    static const struct {
+        const char *url;
+        int ok;
+    } urls[] = {{"http://h:1", 1},     {"http://h", 1},        {"http://h:1/", 1},    {"http://[::1]:50051", 1}, {"tcp://127.0.0.1:1", 1}, {"ipc:///tmp/x", 1},
+                {"http://", 0},        {"http://h:1/path", 0}, {"http://u@h:1", 0},   {"https://h:1", 0},        {"ftp://h", 0},           {"h:1", 0},
+                {"", 0},               {"tcp://", 0},          {"ipc://", 0}};
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct vn_error err = {0};
+        cr_expect(eq(int, vn_link_url_ok(urls[i].url, &err), urls[i].ok), "%s", urls[i].url);
+        cr_expect(urls[i].ok || err.text[0]);
+    }
+}
