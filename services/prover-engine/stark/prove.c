@@ -199,7 +199,7 @@ static void send_root(const struct vn_pcs_commit *c, struct vn_transcript *t, st
     vn_transcript_absorb_digest(t, &root);
 }
 
-static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, struct vn_error *err)
+static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, double *since, struct vn_error *err)
 {
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 alpha = vn_transcript_sample_fp6(t), beta = vn_transcript_sample_fp6(t);
@@ -207,6 +207,7 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     if (vn_pcs_commit_init(&w->logup, w->domain.log_n, &w->shape.pcs.trees[VN_TREE_LOGUP], 0) != VN_OK)
         return no_memory(err);
     vn_logup_fill(w);
+    stage_done(w->p, "logup", since);
     if (vn_pcs_commit_build(&w->logup, &w->domain) != VN_OK)
         return no_memory(err);
     send_root(&w->logup, t, out);
@@ -222,7 +223,8 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     return VN_OK;
 }
 
-static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, struct vn_error *err)
+static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, double *since,
+                                      struct vn_error *err)
 {
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 c = vn_transcript_sample_fp6(t), power = vn_fp6_one();
@@ -235,6 +237,7 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
     }
     if (s == VN_OK)
         s = vn_quotient_fill(w, alpha_pow);
+    stage_done(w->p, "quotient", since);
     if (s == VN_OK)
         s = vn_pcs_commit_extend(&w->quot, &w->domain);
     free(alpha_pow);
@@ -316,10 +319,10 @@ static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, con
         return no_memory(err);
     send_root(&w->main, &t, out);
     stage_done(p, "commit main", &since);
-    s = commit_logup(w, &t, out, err);
+    s = commit_logup(w, &t, out, &since, err);
     stage_done(p, "commit logup", &since);
     if (s == VN_OK)
-        s = commit_quotient(w, &t, out, err);
+        s = commit_quotient(w, &t, out, &since, err);
     stage_done(p, "commit quotient", &since);
     if (s == VN_OK)
         s = open_all(w, &t, out, &since, err);
