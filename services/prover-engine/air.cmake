@@ -19,7 +19,9 @@ target_link_libraries(vn_airmeta PUBLIC vn_mathcore venus_flags)
 target_include_directories(vn_airmeta PUBLIC ${AIR_GEN})
 target_compile_options(vn_airmeta PRIVATE -O3)
 
-add_library(vn_air STATIC air/kernels.c air/kernels_scalar.c)
+add_library(vn_air STATIC
+  air/kernels.c air/kernels_scalar.c
+  air/trace.c air/trace_rows.c air/trace_pre.c air/lookups.c air/walk.c air/check.c)
 add_dependencies(vn_air air_generated)
 target_link_libraries(vn_air PUBLIC vn_airmeta vn_rv vn_math venus_flags)
 target_compile_options(vn_air PRIVATE -O2)

@@ -148,5 +148,4 @@ void address_prove(const struct address *ad, const struct insn *in, ex byte_offs
         boolean(text, carry);
     }
     bits(in->sel, 13, ad->word0);
-    bits(in->sel, 16, ad->top);
 }

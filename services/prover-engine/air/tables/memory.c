@@ -23,6 +23,11 @@ static void access_end(struct access *x, ex op, ex byte_offset, const ex after[4
 {
     ex next = add(x->in.pc, k(1));
     address_prove(&x->ad, &x->in, byte_offset);
+    /* Stores only reach RAM, a range of 2^13 top limbs; that also is the range check of the limb. */
+    if (x->in.write)
+        bits(x->in.sel, 16, x->ad.top);
+    else
+        bits(x->in.sel, 13, sub(x->ad.top, k(VN_RAM_BASE >> 16)));
     memory_access(&x->in, x->ad.word, x->prevm, x->m, after);
     insn_end(&x->in, op, next, next, result);
 }

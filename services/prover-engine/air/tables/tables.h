@@ -44,7 +44,8 @@ void sign_prove(const char *name, ex sel, ex sign, ex flag, ex top);
 /* Access of memory word `word` at clk + 2, columns prevm and old value given. */
 void memory_access(const struct insn *in, ex word, ex prev, const ex before[4], const ex after[4]);
 
-/* Address a + offset. Columns: word0 (13 bits), top (16 bits). The byte offset within the word is an expression of 0..7. */
+/* Address a + offset, below 2^32. Columns: word0 (13 bits, checked), top (16 bits, for the caller to check). The byte offset within the word is
+ * an expression of 0..7. */
 struct address {
     ex word0, top, word;
 };

@@ -1,0 +1,16 @@
+#ifndef VN_TRACE_ROWS_H
+#define VN_TRACE_ROWS_H
+/* One row of an instruction table from one step. */
+
+#include "services/prover-engine/vm/exec.h"
+
+typedef void vn_row_fill(uint32_t *const *c, size_t row, const struct vn_insn *insn, const struct vn_step *step, uint32_t clk);
+
+struct vn_row_rule {
+    uint8_t table;     /* enum vn_table_id */
+    vn_row_fill *fill; /* NULL: no table proves the operation */
+};
+
+extern const struct vn_row_rule vn_row_rules[VN_OP_COUNT];
+
+#endif
