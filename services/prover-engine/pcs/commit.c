@@ -1,28 +1,10 @@
 /* Columns lie slot after slot, so the inverse transform of each column in place makes the stacks' coefficients, and a stack is extended by one
  * transform per coset. */
-#define _GNU_SOURCE
 #include "services/prover-engine/pcs/commit.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "services/prover-engine/pcs/query.h"
-
-void *vn_buffer_new(size_t bytes)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    if (bytes >= (size_t)1 << 21)
-        (void)madvise(p, bytes, MADV_HUGEPAGE); /* a wish */
-    return p;
-}
-
-void vn_buffer_free(void *p, size_t bytes)
-{
-    if (p)
-        (void)munmap(p, bytes);
-}
 
 enum vn_status vn_pcs_domain_init(struct vn_pcs_domain *d, const struct vn_backend *b, struct vn_pool *pool, unsigned log_n)
 {
@@ -42,7 +24,7 @@ enum vn_status vn_pcs_domain_init(struct vn_pcs_domain *d, const struct vn_backe
 void vn_pcs_domain_fini(struct vn_pcs_domain *d)
 {
     for (unsigned c = 0; c < 2; c++)
-        vn_buffer_free(d->scale[c], sizeof(vn_fp) << d->log_n);
+        vn_buffer_free(d->scale[c]);
     *d = (struct vn_pcs_domain){0};
 }
 
@@ -51,23 +33,50 @@ static size_t stack_bytes(const struct vn_pcs_commit *c)
     return (size_t)c->shape.n_stacks * (sizeof(vn_fp) << c->log_n);
 }
 
-enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, unsigned log_n, const struct vn_pcs_tree *shape, int keep_values)
+struct clear {
+    vn_fp *at;
+    size_t stack; /* bytes */
+};
+
+static void clear_task(void *ctx, size_t task, unsigned thread)
 {
-    *c = (struct vn_pcs_commit){.shape = *shape, .log_n = log_n};
+    const struct clear *c = ctx;
+    (void)thread;
+    memset((char *)c->at + task * c->stack, 0, c->stack);
+}
+
+/* Slots without a column: the end of each class's last stack. */
+static void clear_unused_slots(struct vn_pcs_commit *c)
+{
+    for (unsigned i = 0; i < c->shape.n_classes; i++) {
+        const struct vn_pcs_class *k = &c->shape.classes[i];
+        size_t used = (size_t)k->n_cols << k->log_height, all = (size_t)k->n_stacks << c->log_n;
+        memset(c->coefs + ((size_t)k->first_stack << c->log_n) + used, 0, (all - used) * sizeof(vn_fp));
+    }
+}
+
+enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values)
+{
+    *c = (struct vn_pcs_commit){.shape = *shape, .log_n = d->log_n};
     c->coefs = vn_buffer_new(stack_bytes(c));
     c->lde = vn_buffer_new(2 * stack_bytes(c));
     c->values = keep_values ? vn_buffer_new(stack_bytes(c)) : NULL;
-    if (c->coefs && c->lde && (c->values || !keep_values))
-        return VN_OK;
-    vn_pcs_commit_fini(c);
-    return VN_ERR_MEMORY;
+    if (!c->coefs || !c->lde || (keep_values && !c->values)) {
+        vn_pcs_commit_fini(c);
+        return VN_ERR_MEMORY;
+    }
+    struct clear clear = {keep_values ? c->values : c->coefs, sizeof(vn_fp) << c->log_n};
+    vn_pool_run(d->pool, shape->n_stacks, clear_task, &clear);
+    if (keep_values)
+        clear_unused_slots(c);
+    return VN_OK;
 }
 
 void vn_pcs_commit_fini(struct vn_pcs_commit *c)
 {
-    vn_buffer_free(c->values, stack_bytes(c));
-    vn_buffer_free(c->coefs, stack_bytes(c));
-    vn_buffer_free(c->lde, 2 * stack_bytes(c));
+    vn_buffer_free(c->values);
+    vn_buffer_free(c->coefs);
+    vn_buffer_free(c->lde);
     vn_merkle_free(&c->tree);
     *c = (struct vn_pcs_commit){0};
 }

@@ -3,11 +3,8 @@
 /* Prover's side of one commitment: columns, their coefficients, the stacks' codewords and the Merkle tree over them. */
 
 #include "services/prover-engine/backend/backend.h"
+#include "services/prover-engine/pcs/buffer.h"
 #include "services/prover-engine/pcs/layout.h"
-
-/* Zeroed memory in huge pages where the system has them. NULL on failure. */
-void *vn_buffer_new(size_t bytes);
-void vn_buffer_free(void *p, size_t bytes); /* NULL ok */
 
 /* The kernels and the common domain's tables. */
 struct vn_pcs_domain {
@@ -29,7 +26,7 @@ struct vn_pcs_commit {
 };
 
 /* Memory for the columns, all zero. */
-enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, unsigned log_n, const struct vn_pcs_tree *shape, int keep_values) VN_MUST_CHECK;
+enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values) VN_MUST_CHECK;
 void vn_pcs_commit_fini(struct vn_pcs_commit *c);
 
 /* Where a column starts in values, coefs (and, for a column of height N, twice that in lde). */

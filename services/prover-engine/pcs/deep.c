@@ -228,7 +228,7 @@ enum vn_status vn_deep_build(const struct vn_pcs_shape *shape, const struct vn_p
             }
         }
     }
-    vn_buffer_free(memory, 12 * n * sizeof(vn_fp));
+    vn_buffer_free(memory);
     free(gamma_pow);
     free(terms);
     return status;

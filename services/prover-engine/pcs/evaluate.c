@@ -52,6 +52,6 @@ enum vn_status vn_pcs_evaluate(const struct vn_pcs_commit *c, const struct vn_pc
         power_table(d->backend, e.w, vn_pcs_point(points, point, e.k->log_height), e.k->log_height);
         vn_pool_run(d->pool, e.k->n_cols, dot_task, &e);
     }
-    vn_buffer_free(memory, bytes);
+    vn_buffer_free(memory);
     return VN_OK;
 }

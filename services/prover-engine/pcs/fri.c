@@ -31,8 +31,8 @@ static void fri_fini(struct fri *f)
 {
     for (unsigned i = 0; i <= VN_PCS_MAX_FOLDS; i++) {
         struct layer *l = &f->layers[i];
-        vn_buffer_free(l->coefs, layer_elements(l) * sizeof(vn_fp));
-        vn_buffer_free(l->code, 2 * layer_elements(l) * sizeof(vn_fp));
+        vn_buffer_free(l->coefs);
+        vn_buffer_free(l->code);
         vn_merkle_free(&l->tree);
     }
 }
@@ -41,7 +41,10 @@ static enum vn_status layer_init(struct layer *l, unsigned log_n)
 {
     l->log_n = log_n;
     l->coefs = vn_buffer_new(layer_elements(l) * sizeof(vn_fp));
-    return l->coefs ? VN_OK : VN_ERR_MEMORY;
+    if (!l->coefs)
+        return VN_ERR_MEMORY;
+    memset(l->coefs, 0, layer_elements(l) * sizeof(vn_fp));
+    return VN_OK;
 }
 
 struct extend {
@@ -76,7 +79,7 @@ static enum vn_status layer_commit(struct layer *l, const struct vn_pcs_domain *
     }
     struct extend e = {l, d, scale};
     vn_pool_run(d->pool, 12, extend_task, &e);
-    vn_buffer_free(memory, 2 * n * sizeof(vn_fp));
+    vn_buffer_free(memory);
 
     const vn_fp *cols[2 * LEAF_WIDTH];
     for (size_t c = 0; c < 2; c++)

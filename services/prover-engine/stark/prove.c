@@ -104,7 +104,7 @@ static enum vn_status start(struct vn_proving *w, const struct vn_prover *p, con
 /* Memory for one of the two trace trees, and the trace's pointers into it. */
 static enum vn_status open_columns(struct vn_proving *w, enum vn_tree_id tree, struct vn_pcs_commit *c, uint32_t **columns[VN_AIR_MAX_TABLES])
 {
-    if (vn_pcs_commit_init(c, w->domain.log_n, &w->shape.pcs.trees[tree], 1) != VN_OK)
+    if (vn_pcs_commit_init(c, &w->domain, &w->shape.pcs.trees[tree], 1) != VN_OK)
         return VN_ERR_MEMORY;
     for (unsigned t = 0; t < vn_air_table_count; t++) {
         uint32_t n = vn_shape_columns(t, tree);
@@ -204,7 +204,7 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 alpha = vn_transcript_sample_fp6(t), beta = vn_transcript_sample_fp6(t);
     vn_air_challenges_set(&w->challenges, VN_SCOPE_LOCAL, alpha, beta);
-    if (vn_pcs_commit_init(&w->logup, w->domain.log_n, &w->shape.pcs.trees[VN_TREE_LOGUP], 0) != VN_OK)
+    if (vn_pcs_commit_init(&w->logup, &w->domain, &w->shape.pcs.trees[VN_TREE_LOGUP], 0) != VN_OK)
         return no_memory(err);
     vn_logup_fill(w);
     stage_done(w->p, "logup", since);
@@ -233,7 +233,7 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
     if (alpha_pow) {
         for (unsigned i = 0; i < k->n_constraints; i++, power = vn_fp6_mul(power, c))
             alpha_pow[i] = power;
-        s = vn_pcs_commit_init(&w->quot, w->domain.log_n, &w->shape.pcs.trees[VN_TREE_QUOT], 0);
+        s = vn_pcs_commit_init(&w->quot, &w->domain, &w->shape.pcs.trees[VN_TREE_QUOT], 0);
     }
     if (s == VN_OK)
         s = vn_quotient_fill(w, alpha_pow);

@@ -161,6 +161,7 @@ static enum vn_status fill_height(struct quotient *q)
             q->scale[i] = memory + (12 + i) * n;
             q->unscale[i] = memory + (14 + i) * n;
         }
+        memset(memory, 0, 12 * n * sizeof(vn_fp));
         vn_pool_run(q->w->domain.pool, 4, scale_task, q);
         for (unsigned i = 0; i < k->n_tables; i++)
             if (q->w->shape.log_height[k->tables[i]] == q->log_n)
@@ -168,8 +169,8 @@ static enum vn_status fill_height(struct quotient *q)
         vn_pool_run(q->w->domain.pool, 12, interpolate_task, q);
         vn_pool_run(q->w->domain.pool, 6, split_task, q);
     }
-    vn_buffer_free(q->buffer, buffer_bytes);
-    vn_buffer_free(memory, bytes);
+    vn_buffer_free(q->buffer);
+    vn_buffer_free(memory);
     return s;
 }
 

@@ -48,7 +48,7 @@ static enum vn_status build_kind(struct vn_setup *s, unsigned kind, const struct
     unsigned log_n = vn_kind_params[kind].log_n;
     status = vn_pcs_domain_init(&s->domain[kind], b, pool, log_n);
     if (status == VN_OK)
-        status = vn_pcs_commit_init(&s->pre[kind], log_n, &tree, 1);
+        status = vn_pcs_commit_init(&s->pre[kind], &s->domain[kind], &tree, 1);
     if (status == VN_OK) {
         struct fill f = {s, kind};
         vn_pool_run(pool, vn_air_kinds[kind].n_tables, fill_task, &f);

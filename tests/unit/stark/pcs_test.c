@@ -65,7 +65,7 @@ static void fixture_init(struct fixture *f, const struct vn_backend *b, unsigned
     for (unsigned i = 0; i < N_TREES; i++) {
         struct vn_pcs_commit *c = &f->commits[i];
         vn_pcs_tree_init(&f->shape.trees[i], PARAMS.log_n, counts[i]);
-        cr_assert(eq(int, vn_pcs_commit_init(c, PARAMS.log_n, &f->shape.trees[i], i == 1), VN_OK));
+        cr_assert(eq(int, vn_pcs_commit_init(c, &f->domain, &f->shape.trees[i], i == 1), VN_OK));
         for (uint32_t col = 0; col < c->shape.n_cols; col++)
             for (size_t k = 0; k < (size_t)1 << vn_pcs_column_log_height(c, col); k++)
                 vn_pcs_column(c, col)[k] = vn_fp_from(random_u32());
