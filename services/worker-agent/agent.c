@@ -187,13 +187,27 @@ static void link_down(struct vn_agent *a, const char *why, uint64_t at_least_ns)
     drop_queued(a, 0);
 }
 
+static void stop(struct vn_agent *a)
+{
+    vn_process_notify("STOPPING=1");
+    a->stopping = 1;
+    vn_agent_drop_job(a);
+    vn_link_close(&a->link);
+    a->connection = VN_CONNECTION_WAITING;
+    a->retry_at_ns = VN_NEVER;
+}
+
 static void connect_now(struct vn_agent *a)
 {
     struct vn_error err = {0};
     a->registered_sent = 0;
     a->connection = VN_CONNECTION_OPENING;
     a->last_heard_ns = vn_clock_monotonic_ns();
-    if (vn_link_open(&a->link, a->config->url, &err) != VN_OK)
+    enum vn_status s = vn_link_open(&a->link, a->config->url, &err);
+    if (s != VN_OK && vn_status_class(s) == VN_CLASS_BAD_INPUT) { /* no later attempt will do better */
+        a->fatal = err;
+        stop(a);
+    } else if (s != VN_OK)
         link_down(a, err.text, 0);
     else if (!vn_agent_watch(a, vn_link_fd(a->link), EPOLLIN, VN_WATCH_LINK))
         link_down(a, "cannot watch the connection", 0);
@@ -312,12 +326,7 @@ static void take_signal(struct vn_agent *a)
         return;
     }
     VN_LOG(VN_LOG_INFO, "worker.stopping", "signal=%u", info.ssi_signo);
-    vn_process_notify("STOPPING=1");
-    a->stopping = 1;
-    vn_agent_drop_job(a);
-    vn_link_close(&a->link);
-    a->connection = VN_CONNECTION_WAITING;
-    a->retry_at_ns = VN_NEVER;
+    stop(a);
 }
 
 static uint64_t silence_deadline(const struct vn_agent *a)
@@ -364,6 +373,8 @@ static void run_loop(struct vn_agent *a)
 {
     while (!a->stopping || a->engine.running) {
         run_timers(a);
+        if (a->stopping && !a->engine.running)
+            break;
         while (take_link_event(a) || flush(a))
             ;
         struct epoll_event e;
@@ -405,5 +416,5 @@ enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_erro
     close(a.epoll);
     close(a.signals);
     VN_LOG(VN_LOG_INFO, "worker.stopped", "%s", "");
-    return VN_OK;
+    return a.fatal.status == VN_OK ? VN_OK : vn_fail(err, a.fatal.status, "%s", a.fatal.text);
 }

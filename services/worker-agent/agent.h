@@ -20,7 +20,7 @@ struct vn_agent_config {
 };
 
 /* Runs until SIGTERM or SIGINT; then the engine is ended and job directories are gone. Blocks those signals in the process.
- * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself could not be set up. */
+ * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself could not be set up; VN_ERR_ARGUMENT, VN_ERR_PERMISSION: the URL can never be connected to. */
 enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_error *err) VN_MUST_CHECK;
 
 #endif

@@ -27,6 +27,7 @@ struct vn_agent {
     const struct vn_agent_config *config;
     int epoll, signals;
     int stopping;
+    struct vn_error fatal;  /* status VN_OK: none */
 
     struct vn_link *link;
     enum vn_connection connection;

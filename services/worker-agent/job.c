@@ -319,7 +319,8 @@ static enum vn_status execute_done(struct vn_job *job, const Venus__Engine__V1__
             job->owned_shards[job->n_owned_shards++] = shard;
     if (r->n_owned_shards != job->n_owned_shards)
         return vn_fail(err, VN_ERR_PEER, "the engine made packages of %zu shards instead of %zu", r->n_owned_shards, job->n_owned_shards);
-    qsort(r->owned_shards, r->n_owned_shards, sizeof *r->owned_shards, compare_u32);
+    if (r->n_owned_shards > 0)
+        qsort(r->owned_shards, r->n_owned_shards, sizeof *r->owned_shards, compare_u32);
     for (size_t i = 0; i < job->n_owned_shards; i++)
         if (r->owned_shards[i] != job->owned_shards[i])
             return vn_fail(err, VN_ERR_PEER, "the engine made a package of shard %u instead of shard %u", r->owned_shards[i], job->owned_shards[i]);

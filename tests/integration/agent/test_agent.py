@@ -420,6 +420,7 @@ def test_killed_worker_is_swept_after(c, w):
 
 
 def test_options_without_effect(c, w):
+    c.accept()
     w.stop()
     w.__init__(c, "--minimal-memory", "-z", "--debug=all")
     c.accept()
