@@ -14,6 +14,7 @@ import zisk_distributed_api_pb2 as api
 import zisk_distributed_api_pb2_grpc as api_grpc
 
 CLOSED = object()
+MAX_MESSAGE = 128 << 20
 
 
 class Coordinator:
@@ -57,6 +58,7 @@ class Bus(Coordinator):
         self.context = ctypes.c_void_p(self.zmq.zmq_ctx_new())
         self.url = "ipc://%s/bus.sock" % folder
         self.socket = None
+        self.buffer = ctypes.create_string_buffer(MAX_MESSAGE)
         self.start()
 
     def start(self):
@@ -82,10 +84,9 @@ class Bus(Coordinator):
             raise queue.Empty
         frames = []
         while True:
-            buffer = ctypes.create_string_buffer(1 << 20)
-            n = self.zmq.zmq_recv(self.socket, buffer, len(buffer), 0)
-            assert 0 <= n <= len(buffer)
-            frames.append(buffer.raw[:n])
+            n = self.zmq.zmq_recv(self.socket, self.buffer, len(self.buffer), 0)
+            assert 0 <= n <= len(self.buffer)
+            frames.append(ctypes.string_at(self.buffer, n))
             more, size = ctypes.c_int(), ctypes.c_size_t(4)
             self.zmq.zmq_getsockopt(self.socket, self.RCVMORE, ctypes.byref(more), ctypes.byref(size))
             if not more.value:
@@ -137,7 +138,8 @@ class Grpc(Coordinator, api_grpc.ZiskDistributedApiServicer):
 
     def start(self):
         from concurrent import futures
-        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[
+            ("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)])
         rpc = grpc.stream_stream_rpc_method_handler(self.WorkerStream, request_deserializer=api.WorkerMessage.FromString,
                                                     response_serializer=lambda m: m.SerializeToString())
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("zisk.distributed.api.v1.ZiskDistributedApi", {"WorkerStream": rpc}),))

@@ -193,6 +193,17 @@ def test_full_job(c, w):
     assert [p[0] for p in w.pieces()] == ["execute", "contribute-1-2-4-5", "prove-1", "prove-2", "prove-4", "prove-5", "aggregate"]
 
 
+def test_large_messages(c, w):
+    c.accept()
+    data = image("big") + bytes(40 << 20)
+    seed = hashlib.sha256(data).digest()
+    c.say(execute_task=contribution(w, data=data, units=[0], job_units=2))
+    answer(c, api.PARTIAL_CONTRIBUTION, timeout=60)
+    c.say(execute_task=prove(w, seed))
+    proofs = answer(c, api.PROVE, timeout=60).proofs.proofs
+    assert [unwords(p.values) for p in proofs] == [proof(seed, s) + seed * 100000 for s in (2, 4)]
+
+
 def test_worker_without_shards(c, w):
     c.accept()
     seed = hashlib.sha256(image("ok")).digest()
