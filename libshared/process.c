@@ -31,9 +31,9 @@ enum {
 
 extern char **environ;
 
-static int prepare_actions(posix_spawn_file_actions_t *actions, const int *high, unsigned n)
+static int prepare_actions(posix_spawn_file_actions_t *actions, int output, const int *high, unsigned n)
 {
-    int rc = 0;
+    int rc = output >= 0 ? posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO) : 0;
     for (unsigned i = 0; i < n && rc == 0; i++)
         rc = posix_spawn_file_actions_adddup2(actions, high[i], FIRST_FD + (int)i);
     if (rc == 0)
@@ -54,7 +54,7 @@ static int prepare_attributes(posix_spawnattr_t *attr)
     return rc;
 }
 
-static int spawn(pid_t *pid, const char *path, char *const argv[], const int *high, unsigned n)
+static int spawn(pid_t *pid, const char *path, char *const argv[], int output, const int *high, unsigned n)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -63,7 +63,7 @@ static int spawn(pid_t *pid, const char *path, char *const argv[], const int *hi
         return rc;
     rc = posix_spawnattr_init(&attr);
     if (rc == 0) {
-        rc = prepare_actions(&actions, high, n);
+        rc = prepare_actions(&actions, output, high, n);
         if (rc == 0)
             rc = prepare_attributes(&attr);
         if (rc == 0)
@@ -75,6 +75,11 @@ static int spawn(pid_t *pid, const char *path, char *const argv[], const int *hi
 }
 
 enum vn_status vn_child_spawn(struct vn_child *c, const char *path, char *const argv[], const int *fds, unsigned n_fds, struct vn_error *err)
+{
+    return vn_child_spawn_output(c, path, argv, -1, fds, n_fds, err);
+}
+
+enum vn_status vn_child_spawn_output(struct vn_child *c, const char *path, char *const argv[], int output, const int *fds, unsigned n_fds, struct vn_error *err)
 {
     c->pid = -1;
     c->pidfd = -1;
@@ -92,7 +97,7 @@ enum vn_status vn_child_spawn(struct vn_child *c, const char *path, char *const 
         }
     }
     if (rc == 0)
-        rc = spawn(&c->pid, path, argv, high, n_fds);
+        rc = spawn(&c->pid, path, argv, output, high, n_fds);
     while (n_high > 0)
         close(high[--n_high]);
     if (rc != 0) {

@@ -15,6 +15,9 @@ struct vn_child {
 /* fds: n_fds descriptors of the parent that become 3, 4, ... in the child; all else except 0-2 is closed (close-on-exec).
  * Children should call vn_process_die_with_parent first thing. */
 enum vn_status vn_child_spawn(struct vn_child *c, const char *path, char *const argv[], const int *fds, unsigned n_fds, struct vn_error *err) VN_MUST_CHECK;
+/* The same with the child's standard output going to `output`, a descriptor of the parent. */
+enum vn_status vn_child_spawn_output(struct vn_child *c, const char *path, char *const argv[], int output, const int *fds, unsigned n_fds,
+                                     struct vn_error *err) VN_MUST_CHECK;
 /* After pidfd is readable. exit_code: 0..255, or 128 + signal. Closes pidfd. */
 enum vn_status vn_child_reap(struct vn_child *c, int *exit_code) VN_MUST_CHECK;
 enum vn_status vn_child_signal(const struct vn_child *c, int signal) VN_MUST_CHECK;

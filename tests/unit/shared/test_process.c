@@ -77,6 +77,20 @@ Test(process, descriptors_become_3_and_4)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "step %d", WEXITSTATUS(status));
 }
 
+Test(process, output_goes_where_told)
+{
+    int p[2];
+    cr_assert_eq(pipe(p), 0);
+    struct vn_child c;
+    char *argv[] = {"echo", "hello", NULL};
+    cr_assert_eq(vn_child_spawn_output(&c, "/bin/echo", argv, p[1], NULL, 0, NULL), VN_OK);
+    int code = -1;
+    cr_assert_eq(vn_child_reap(&c, &code), VN_OK);
+    char text[16] = {0};
+    cr_assert_eq(read(p[0], text, sizeof text), 6);
+    cr_assert_str_eq(text, "hello\n");
+}
+
 Test(process, signal_reaches_the_child)
 {
     struct vn_child c;

@@ -1,0 +1,140 @@
+/* LaunchProof: what the request itself says is checked here, what depends on the workers in the core. The core answers within the same step, so the
+ * request and its input are borrowed for that long and the asker is found through the launch in progress. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libshared/log.h"
+#include "services/scheduler/scheduler.h"
+
+typedef Zisk__Distributed__Api__V1__LaunchProofRequest launch_request;
+
+/* The launch whose step is running; the core's answer comes before vn_scheduler_step returns. */
+static struct {
+    struct vn_peer *peer;
+    uint64_t correlation;
+} asker;
+
+static enum vn_status read_all(int fd, uint8_t **data, size_t *len, const char *path, struct vn_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return vn_fail(err, VN_ERR_ARGUMENT, "Input file %.300s is not a regular file", path);
+    if ((uint64_t)st.st_size > VN_MAX_INPUT)
+        return vn_fail(err, VN_ERR_LIMIT, "Input file %.300s has %lld bytes, at most %u can be sent inline", path, (long long)st.st_size, VN_MAX_INPUT);
+    size_t want = (size_t)st.st_size, have = 0;
+    uint8_t *bytes = malloc(want + 1);
+    if (!bytes)
+        return vn_fail(err, VN_ERR_MEMORY, "No memory for the input");
+    while (have < want) {
+        ssize_t n = read(fd, bytes + have, want - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            free(bytes);
+            return vn_fail(err, VN_ERR_IO, "Input file %.300s cannot be read", path);
+        }
+        have += (size_t)n;
+    }
+    *data = bytes;
+    *len = want;
+    return VN_OK;
+}
+
+static enum vn_status read_input(const char *path, uint8_t **data, size_t *len, struct vn_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return vn_fail(err, errno == ENOENT ? VN_ERR_NOT_FOUND : VN_ERR_IO, "Input file not found: %.300s: %s", path, strerror(errno));
+    enum vn_status s = read_all(fd, data, len, path, err);
+    close(fd);
+    return s;
+}
+
+static enum vn_status check_modes(const launch_request *q, struct vn_error *err)
+{
+    int has_inputs = q->inputs_uri_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_URI_PRESENCE_INPUTS_URI;
+    int has_data = q->inputs_data_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_DATA_PRESENCE_INPUTS_DATA;
+    int has_hints = q->hints_uri_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__HINTS_URI_PRESENCE_HINTS_URI;
+    if (q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH && !has_inputs)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Input mode is Uri but inputs_uri is missing");
+    if (q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA && !has_inputs && !has_data)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Input mode is Data but inputs_uri is missing");
+    if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH && !has_hints)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Hints mode is Uri but hints_uri is missing");
+    if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM && !has_hints)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Hints mode is Stream but hints_uri is missing");
+    if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH || q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "Precompile hints are not supported by this version");
+    if (q->simulated_node_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__SIMULATED_NODE_PRESENCE_SIMULATED_NODE)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "Simulated mode is not supported by this version");
+    if (strlen(q->data_id) > VN_MAX_DATA_ID)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: data_id is longer than %u bytes", VN_MAX_DATA_ID);
+    if (has_inputs && strlen(q->inputs_uri) > VN_MAX_PATH)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: inputs_uri is longer than %u bytes", VN_MAX_PATH);
+    if (has_data && q->inputs_data.len > VN_MAX_INPUT)
+        return vn_fail(err, VN_ERR_LIMIT, "The input has %zu bytes, at most %u can be sent inline", q->inputs_data.len, VN_MAX_INPUT);
+    return VN_OK;
+}
+
+static void launch(struct vn_scheduler *s, const launch_request *q)
+{
+    struct vn_error err = {0};
+    char id[37];
+    vn_uuid(id, 1);
+    struct vn_launch l = {.job_id = id, .data_id = q->data_id, .compute_capacity = q->compute_capacity, .minimal_compute_capacity = q->minimal_compute_capacity};
+    uint8_t *file = NULL;
+    enum vn_status st = check_modes(q, &err);
+    if (st == VN_OK && q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH)
+        l.input_path = q->inputs_uri;
+    if (st == VN_OK && q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA) {
+        if (q->inputs_data_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_DATA_PRESENCE_INPUTS_DATA) {
+            static const uint8_t nothing;
+            l.input_data = q->inputs_data.len ? q->inputs_data.data : &nothing;
+            l.input_len = q->inputs_data.len;
+        } else {
+            st = read_input(q->inputs_uri, &file, &l.input_len, &err);
+            l.input_data = file;
+        }
+    }
+    if (st == VN_OK)
+        vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_LAUNCH, .launch = &l});
+    else
+        vn_peer_error(s, asker.peer, asker.correlation, st, "%s", err.text);
+    free(file);
+}
+
+void vn_launch_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m)
+{
+    if (s->stopping) {
+        vn_peer_error(s, p, m->correlation, VN_ERR_BUSY, "The coordinator is stopping");
+        return;
+    }
+    launch_request *q = zisk__distributed__api__v1__launch_proof_request__unpack(NULL, m->body_len, m->body);
+    if (!q) {
+        vn_peer_error(s, p, m->correlation, VN_ERR_FORMAT, "The request does not parse");
+        return;
+    }
+    asker.peer = p;
+    asker.correlation = m->correlation;
+    launch(s, q);
+    asker.peer = NULL;
+    zisk__distributed__api__v1__launch_proof_request__free_unpacked(q, NULL);
+}
+
+void vn_launch_action(struct vn_scheduler *s, const struct vn_action *a)
+{
+    if (a->kind == VN_ACTION_REFUSED) {
+        VN_LOG(VN_LOG_INFO, "launch.refused", "why=\"%s\"", a->text);
+        vn_peer_error(s, asker.peer, asker.correlation, a->status, "%s", a->text);
+        return;
+    }
+    VN_LOG(VN_LOG_INFO, "job.launched", "job=%s data_id=\"%s\" workers=%u units=%u", a->job->id, a->job->data_id, a->job->n_members, a->job->job_units);
+    Zisk__Distributed__Api__V1__LaunchProofResponse r = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_RESPONSE__INIT;
+    r.result_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_RESPONSE__RESULT_JOB_ID;
+    r.job_id = a->job->id;
+    vn_peer_send(s, asker.peer, VN_KIND_REPLY, asker.correlation, &r.base);
+}

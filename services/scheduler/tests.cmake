@@ -1,0 +1,14 @@
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
+
+add_executable(test_scheduler_core ${CMAKE_SOURCE_DIR}/tests/unit/scheduler/test_core.c)
+target_link_libraries(test_scheduler_core PRIVATE vn_scheduler_core PkgConfig::CRITERION)
+add_test(NAME scheduler.core COMMAND test_scheduler_core -j1)
+
+# A bounded run; give it a number of histories and a seed for longer ones.
+add_executable(scheduler_sim ${CMAKE_SOURCE_DIR}/tests/simulation/scheduler_sim.c)
+target_link_libraries(scheduler_sim PRIVATE vn_scheduler_core)
+add_test(NAME scheduler.simulation COMMAND scheduler_sim 60)
+
+set_target_properties(test_scheduler_core scheduler_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+set_tests_properties(scheduler.core scheduler.simulation PROPERTIES TIMEOUT 120)
