@@ -1,27 +1,16 @@
 /* Leaves in chunks of rows, then level by level in chunks of nodes, each chunk a pool task. */
-#define _GNU_SOURCE
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "services/prover-engine/backend/backend.h"
+#include "services/prover-engine/backend/buffer.h"
 
-enum { CHUNK = 1024, HUGE_PAGE = 1 << 21 };
+enum { CHUNK = 1024 };
 
 static vn_fp *level_start(const struct vn_merkle_tree *t, unsigned level)
 {
     return t->nodes + VN_DIGEST_LEN * (((size_t)2 << t->log_rows) - ((size_t)2 << (t->log_rows - level)));
-}
-
-static void *alloc_large(size_t bytes)
-{
-    size_t unit = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
-    bytes = (bytes + unit - 1) / unit * unit;
-    void *p = aligned_alloc(unit, bytes);
-    if (p && unit == HUGE_PAGE)
-        madvise(p, bytes, MADV_HUGEPAGE); /* only a hint */
-    return p;
 }
 
 struct build {
@@ -64,10 +53,10 @@ enum vn_status vn_merkle_build(struct vn_merkle_tree *t, const struct vn_backend
     if (__builtin_mul_overflow(n_segments, seg_rows, &rows) || rows == 0 || rows & (rows - 1) || rows > (size_t)1 << 31)
         return VN_ERR_ARGUMENT;
     struct vn_merkle_tree tree = {.log_rows = (unsigned)__builtin_ctzll(rows)};
-    tree.nodes = alloc_large(VN_DIGEST_LEN * (2 * rows - 1) * sizeof(vn_fp));
+    tree.nodes = vn_buffer_new(VN_DIGEST_LEN * (2 * rows - 1) * sizeof(vn_fp));
     const vn_fp **shifted = calloc(vn_pool_threads(pool) * width + 1, sizeof *shifted);
     if (!tree.nodes || !shifted) {
-        free(tree.nodes);
+        vn_buffer_free(tree.nodes);
         free(shifted);
         return VN_ERR_MEMORY;
     }
@@ -86,7 +75,7 @@ enum vn_status vn_merkle_build(struct vn_merkle_tree *t, const struct vn_backend
 
 void vn_merkle_free(struct vn_merkle_tree *t)
 {
-    free(t->nodes);
+    vn_buffer_free(t->nodes);
     *t = (struct vn_merkle_tree){0};
 }
 

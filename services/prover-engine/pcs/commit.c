@@ -126,7 +126,7 @@ static void lde_task(void *ctx, size_t task, unsigned thread)
     const struct build *b = ctx;
     (void)thread;
     size_t n = (size_t)1 << b->c->log_n;
-    b->d->backend->coset_ntt(b->c->lde + task * n, b->c->coefs + task / 2 * n, b->d->scale[task & 1], b->c->log_n);
+    b->d->backend->coset_ntt(vn_pcs_codeword(b->c, task / 2) + (task & 1) * n, b->c->coefs + task / 2 * n, b->d->scale[task & 1], b->c->log_n);
 }
 
 static void to_mont_task(void *ctx, size_t task, unsigned thread)
@@ -158,7 +158,7 @@ enum vn_status vn_pcs_commit_extend(struct vn_pcs_commit *c, const struct vn_pcs
     if (!cols)
         return VN_ERR_MEMORY;
     for (size_t w = 0; w < width; w++) {
-        cols[w] = c->lde + 2 * w * n;
+        cols[w] = vn_pcs_codeword(c, w);
         cols[width + w] = cols[w] + n;
     }
     enum vn_status s = vn_merkle_build(&c->tree, d->backend, d->pool, cols, width, 2, n);

@@ -3,7 +3,7 @@
 /* Prover's side of one commitment: columns, their coefficients, the stacks' codewords and the Merkle tree over them. */
 
 #include "services/prover-engine/backend/backend.h"
-#include "services/prover-engine/pcs/buffer.h"
+#include "services/prover-engine/backend/buffer.h"
 #include "services/prover-engine/pcs/layout.h"
 
 /* The kernels and the common domain's tables. */
@@ -21,7 +21,7 @@ struct vn_pcs_commit {
     unsigned log_n;
     vn_fp *values;  /* as coefs, but values on H_n; NULL if not kept */
     vn_fp *coefs;   /* n_stacks * N: stack after stack, slot after slot */
-    vn_fp *lde;     /* n_stacks * 2N: stack after stack, both cosets */
+    vn_fp *lde;     /* codewords, see vn_pcs_codeword */
     struct vn_merkle_tree tree;
 };
 
@@ -29,7 +29,13 @@ struct vn_pcs_commit {
 enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values) VN_MUST_CHECK;
 void vn_pcs_commit_fini(struct vn_pcs_commit *c);
 
-/* Where a column starts in values, coefs (and, for a column of height N, twice that in lde). */
+/* The 2N values of a stack, coset 0 first. */
+static inline vn_fp *vn_pcs_codeword(const struct vn_pcs_commit *c, size_t stack)
+{
+    return c->lde + (stack << (c->log_n + 1));
+}
+
+/* Where a column starts in values and coefs. */
 size_t vn_pcs_column_offset(const struct vn_pcs_commit *c, uint32_t col);
 
 /* Where the caller writes a column's values (Montgomery, natural order) before the build. */

@@ -161,7 +161,7 @@ static enum vn_status open_stacks(const struct vn_pcs_commit *c, const uint32_t 
 {
     for (size_t q = 0; q < n; q++)
         for (size_t s = 0; s < c->shape.n_stacks; s++)
-            vn_write_fp(w, c->lde[(s << (c->log_n + 1)) + indices[q]]);
+            vn_write_fp(w, vn_pcs_codeword(c, s)[indices[q]]);
     return write_siblings(&c->tree, indices, n, w);
 }
 

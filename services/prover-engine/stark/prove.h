@@ -43,8 +43,6 @@ struct vn_bytes {
 enum vn_status vn_bundle_build(const struct vn_vk *vk, const struct vn_job *job, uint64_t steps, const struct vn_bytes *shard_proofs,
                                uint8_t **out, size_t *len, struct vn_error *err) VN_MUST_CHECK;
 
-/* A process that proves several shards calls vn_buffer_keep_memory (pcs/buffer.h) first. */
-
 /* Parameters as text, and as the public soundness calculator's TOML (stark/params_print.c). */
 void vn_params_print(FILE *f);
 void vn_params_print_soundcalc(FILE *f);

@@ -39,7 +39,7 @@ static void extend_task(void *ctx, size_t task, unsigned thread)
     size_t n = (size_t)1 << q->log_n, at = vn_pcs_column_offset(col->c, col->col);
     vn_fp *out = q->buffer + task * (n + WRAP);
     if (q->log_n == q->w->domain.log_n) {
-        const vn_fp *code = col->c->lde + 2 * at + q->coset * n;
+        const vn_fp *code = vn_pcs_codeword(col->c, at >> q->log_n) + q->coset * n;
         *col->view = code;
         if (!col->wrapped)
             return;

@@ -244,7 +244,7 @@ Test(pcs, a_codeword_of_too_high_degree_is_rejected)
     const vn_fp *cols[64];
     size_t width = c->shape.n_stacks, n = (size_t)1 << PARAMS.log_n;
     for (size_t w = 0; w < width; w++) {
-        cols[w] = c->lde + 2 * w * n;
+        cols[w] = vn_pcs_codeword(c, w);
         cols[width + w] = cols[w] + n;
     }
     vn_merkle_free(&c->tree);
