@@ -27,8 +27,8 @@ static uint64_t matrix(void)
     static int32_t a[12][12], b[12][12];
     uint64_t sum = 0;
     for (int i = 0; i < 144; i++) {
-        a[0][i] = (int32_t)next_random() >> 20;
-        b[0][i] = (int32_t)next_random() >> 20;
+        a[i / 12][i % 12] = (int32_t)next_random() >> 20;
+        b[i / 12][i % 12] = (int32_t)next_random() >> 20;
     }
     for (int i = 0; i < 12; i++)
         for (int j = 0; j < 12; j++) {

@@ -11,7 +11,7 @@
 
 #include "libshared/config.h"
 #include "libshared/process.h"
-#include "services/prover-engine/air/trace.h"
+#include "services/prover-engine/air/trace_rows.h"
 #include "services/prover-engine/engine/work.h"
 
 #define INPUT_BYTES_MAX (1ull << 30)
@@ -157,9 +157,8 @@ static void print_costs(FILE *f, const struct vn_exec_result *r, int json)
 {
     uint64_t rows[VN_AIR_MAX_TABLES] = {0};
     for (unsigned op = 0; op < VN_OP_COUNT; op++) {
-        unsigned table = vn_trace_table_of_op((enum vn_op)op);
-        if (r->op_count[op] && table < VN_AIR_MAX_TABLES)
-            rows[table] += r->op_count[op];
+        if (vn_row_rules[op].fill)
+            rows[vn_row_rules[op].table] += r->op_count[op];
     }
     const char *separator = "";
     for (unsigned t = 0; t < vn_air_table_count; t++) {
