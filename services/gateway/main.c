@@ -42,7 +42,7 @@ static void core_log(gpr_log_func_args *a)
 
 int main(int argc, char **argv)
 {
-    struct vn_gateway_config config;
+    struct vn_gateway_config config = {0};
     struct vn_error err = {0};
     unsigned n_positional = 0;
     int done = 0;

@@ -45,6 +45,7 @@ class Gateway(unittest.TestCase):
 
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory(prefix="venus-gateway-")
+        self.addCleanup(self.stop_children)  # also when the rest of this fails
         self.bus = f"ipc://{self.dir.name}/bus"
         self.children = []
         self.scheduler = self.start_scheduler() if self.scheduler_runs else None
@@ -64,6 +65,12 @@ class Gateway(unittest.TestCase):
         self.channel = self.connect()
         self.api = pb_grpc.ZiskDistributedApiStub(self.channel)
         self.coordinator = co_grpc.ZiskCoordinatorApiStub(self.channel)
+
+    def stop_children(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait(10)
 
     def tearDown(self):
         for channel in self.channels:
