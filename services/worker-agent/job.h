@@ -13,7 +13,8 @@
 #define VN_JOB_MAX_SHARDS 65535u             /* shard numbers are 16 bit */
 #define VN_JOB_MAX_UNITS (1u << 20)          /* compute units of a job: far above any cluster */
 #define VN_JOB_MAX_INPUT_BYTES (128u << 20)  /* the guest's input region */
-#define VN_JOB_MAX_PROOF_BYTES (64u << 20)   /* one proof: half a message of the API */
+#define VN_JOB_MAX_PROOF_BYTES (64u << 20)   /* one shard's proof: half a message of the API */
+#define VN_JOB_MAX_FINAL_BYTES VN_API_MAX_MESSAGE /* what does not fit a message is refused when it is packed */
 #define VN_JOB_MAX_ID 128u
 #define VN_LEAF_ELEMENTS 9u
 #define VN_PUBLIC_WORDS 64u

@@ -103,11 +103,12 @@ static enum vn_status fill_challenges(const struct vn_job *job, struct scrap **l
     return VN_OK;
 }
 
-static enum vn_status fill_words(const struct vn_job *job, struct scrap **list, const char *name, uint64_t **words, size_t *n_words, struct vn_error *err)
+static enum vn_status fill_words(const struct vn_job *job, struct scrap **list, const char *name, size_t max_bytes, uint64_t **words, size_t *n_words,
+                                 struct vn_error *err)
 {
     uint8_t *bytes;
     size_t len;
-    enum vn_status s = vn_job_dir_read(&job->dir, name, VN_JOB_MAX_PROOF_BYTES, &bytes, &len, err);
+    enum vn_status s = vn_job_dir_read(&job->dir, name, max_bytes, &bytes, &len, err);
     if (s != VN_OK)
         return s;
     *n_words = vn_words_count(len);
@@ -134,7 +135,7 @@ static enum vn_status fill_proofs(const struct vn_job *job, struct scrap **list,
         zisk__distributed__api__v1__proof__init(&items[i]);
         items[i].worker_idx = job->rank;
         items[i].airgroup_id = job->owned_shards[i];
-        enum vn_status s = fill_words(job, list, name, &items[i].values, &items[i].n_values, err);
+        enum vn_status s = fill_words(job, list, name, VN_JOB_MAX_PROOF_BYTES, &items[i].values, &items[i].n_values, err);
         if (s != VN_OK)
             return s;
         pointers[i] = &items[i];
@@ -156,7 +157,7 @@ static enum vn_status fill_final(const struct vn_job *job, struct scrap **list, 
     zisk__distributed__api__v1__final_proof__init(answer);
     answer->executed_steps = job->steps;
     if (job->stage == VN_JOB_DONE) {
-        enum vn_status s = fill_words(job, list, "final.bin", &answer->values, &answer->n_values, err);
+        enum vn_status s = fill_words(job, list, "final.bin", VN_JOB_MAX_FINAL_BYTES, &answer->values, &answer->n_values, err);
         if (s != VN_OK)
             return s;
     }
