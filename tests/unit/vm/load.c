@@ -187,8 +187,8 @@ Test(load, refusals)
     struct vn_program *p;
     cr_expect_eq(load(&e, VN_ABI_B, &p, NULL), VN_OK);
     vn_program_free(p);
-    free(many);
     cr_expect_eq(load(&e, (enum vn_abi)'D', &p, NULL), VN_ERR_ARGUMENT);
+    free(many);
 }
 
 static void expect_patched(size_t at, uint8_t value, enum vn_status status, const char *text)
