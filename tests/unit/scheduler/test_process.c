@@ -1,0 +1,739 @@
+/* venus-scheduler as a process: the test is its gateway and its workers over the real bus; a shell script stands in for the verifier. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bus.pb-c.h"
+#include "libshared/bus.h"
+#include "libshared/process.h"
+#include "zisk_coordinator_api.pb-c.h"
+#include "zisk_distributed_api.pb-c.h"
+
+typedef Zisk__Distributed__Api__V1__WorkerMessage worker_message;
+typedef Zisk__Distributed__Api__V1__CoordinatorMessage coordinator_message;
+typedef Zisk__Coordinator__V1__JobEvent job_event;
+
+static char dir[32], endpoint[64], engine[64], proofs[64];
+static struct vn_child scheduler;
+static struct vn_bus_client *gateway;
+static uint64_t last_correlation;
+
+/* ---- start and stop ---- */
+
+static void write_engine(const char *body)
+{
+    FILE *f = fopen(engine, "w");
+    fprintf(f, "#!/bin/sh\n[ \"$1\" = verify ] && [ -s \"$2\" ] && [ \"$3\" = --json ] || exit 7\n%s\n", body);
+    fclose(f);
+    chmod(engine, 0755);
+}
+
+static void say_valid(const char *extra)
+{
+    char body[1200], zeros[513] = {0};
+    memset(zeros, '0', 512);
+    snprintf(body, sizeof body, "echo '{\"valid\":true,\"steps\":500,\"public_outputs\":\"%s\",\"vk\":\"%.56s0000000100000002\",\"more\":1}'\n%s", zeros, zeros, extra);
+    write_engine(body);
+}
+
+static struct vn_bus_client *connect_as(Venus__Bus__V1__Hello__Role role);
+
+static void start(const char *flag, const char *value)
+{
+    int ready[2];
+    cr_assert_eq(pipe(ready), 0);
+    char *argv[] = {"venus-scheduler", "--bus", endpoint, "--engine", engine, "--ready-fd", "3", "--log-level", "error", "--phase1-timeout", "20", (char *)flag, (char *)value, NULL};
+    struct vn_error err;
+    cr_assert_eq(vn_child_spawn(&scheduler, VENUS_SCHEDULER, argv, &ready[1], 1, &err), VN_OK, "%s", err.text);
+    close(ready[1]);
+    char line[7] = {0};
+    cr_assert_eq(read(ready[0], line, 6), 6, "the scheduler did not start");
+    cr_assert_str_eq(line, "ready\n");
+    close(ready[0]);
+    gateway = connect_as(VENUS__BUS__V1__HELLO__ROLE__ROLE_GATEWAY);
+}
+
+static void setup_files(void)
+{
+    strcpy(dir, "/tmp/vn-sched-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+    snprintf(endpoint, sizeof endpoint, "ipc://%s/bus", dir);
+    snprintf(engine, sizeof engine, "%s/engine", dir);
+    snprintf(proofs, sizeof proofs, "%s/proofs", dir);
+    say_valid("");
+}
+
+static void setup(void)
+{
+    setup_files();
+    start("--proofs-dir", proofs);
+}
+
+static int stop(void)
+{
+    int code = -1;
+    cr_assert_eq(vn_child_signal(&scheduler, SIGTERM), VN_OK);
+    struct pollfd p = {.fd = scheduler.pidfd, .events = POLLIN};
+    cr_assert_eq(poll(&p, 1, 10000), 1, "the scheduler does not stop");
+    cr_assert_eq(vn_child_reap(&scheduler, &code), VN_OK);
+    return code;
+}
+
+static void remove_files(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+static void teardown(void)
+{
+    vn_bus_client_close(gateway);
+    if (scheduler.pidfd >= 0)
+        cr_assert_eq(stop(), 0);
+    remove_files();
+}
+
+TestSuite(scheduler, .init = setup, .fini = teardown, .timeout = 60);
+
+/* ---- the bus ---- */
+
+static void send_message(struct vn_bus_client *c, uint16_t kind, uint64_t correlation, const ProtobufCMessage *m)
+{
+    size_t n = m ? protobuf_c_message_get_packed_size(m) : 0;
+    uint8_t *body = malloc(n + 1);
+    if (m)
+        protobuf_c_message_pack(m, body);
+    struct vn_bus_message out = {.kind = kind, .correlation = correlation, .body = body, .body_len = n};
+    cr_assert_eq(vn_bus_client_send(c, &out), VN_OK);
+    free(body);
+}
+
+/* The next message that is no ping; kind 0 when none comes in time. */
+static struct vn_bus_message hear_within(struct vn_bus_client *c, int ms)
+{
+    struct vn_bus_message m = {0};
+    uint64_t until = vn_clock_monotonic_ns() + (uint64_t)ms * 1000000u;
+    while (vn_clock_monotonic_ns() < until) {
+        while (vn_bus_client_recv(c, &m) == VN_OK) {
+            if (m.kind != VN_KIND_PING)
+                return m;
+            vn_bus_message_fini(&m);
+        }
+        struct pollfd p = {.fd = vn_bus_client_fd(c), .events = POLLIN};
+        poll(&p, 1, 10);
+    }
+    return (struct vn_bus_message){0};
+}
+
+static struct vn_bus_message hear(struct vn_bus_client *c)
+{
+    struct vn_bus_message m = hear_within(c, 10000);
+    cr_assert_neq(m.kind, 0, "nothing was heard");
+    return m;
+}
+
+static struct vn_bus_client *connect_as(Venus__Bus__V1__Hello__Role role)
+{
+    struct vn_bus_client *c;
+    cr_assert_eq(vn_bus_client_open(&c, endpoint, NULL), VN_OK);
+    Venus__Bus__V1__Hello h = VENUS__BUS__V1__HELLO__INIT;
+    h.role = role;
+    h.version = "test";
+    send_message(c, VN_KIND_HELLO, 3, &h.base);
+    struct vn_bus_message m = hear(c);
+    cr_assert_eq(m.kind, VN_KIND_WELCOME);
+    cr_assert_eq(m.correlation, 3);
+    vn_bus_message_fini(&m);
+    return c;
+}
+
+static struct vn_bus_message ask(uint16_t kind, const ProtobufCMessage *q)
+{
+    send_message(gateway, kind, ++last_correlation, q);
+    struct vn_bus_message m = hear(gateway);
+    cr_assert_eq(m.correlation, last_correlation);
+    return m;
+}
+
+static void expect_error(struct vn_bus_message m, enum vn_status status, const char *text)
+{
+    cr_assert_eq(m.kind, VN_KIND_ERROR, "kind %u", m.kind);
+    Venus__Bus__V1__Error *e = venus__bus__v1__error__unpack(NULL, m.body_len, m.body);
+    cr_assert_not_null(e);
+    cr_assert_eq(e->status, (uint32_t)status, "%u %s", e->status, e->text);
+    cr_assert_not_null(strstr(e->text, text), "%s", e->text);
+    venus__bus__v1__error__free_unpacked(e, NULL);
+    vn_bus_message_fini(&m);
+}
+
+/* ---- the gateway ---- */
+
+static struct vn_bus_message launch_with(uint32_t units, Zisk__Distributed__Api__V1__InputMode mode, const char *uri, const char *data)
+{
+    Zisk__Distributed__Api__V1__LaunchProofRequest q = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INIT;
+    q.data_id = "data";
+    q.compute_capacity = units;
+    q.inputs_mode = mode;
+    if (uri) {
+        q.inputs_uri_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_URI_PRESENCE_INPUTS_URI;
+        q.inputs_uri = (char *)(uintptr_t)uri;
+    }
+    if (data) {
+        q.inputs_data_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_DATA_PRESENCE_INPUTS_DATA;
+        q.inputs_data = (ProtobufCBinaryData){.len = strlen(data), .data = (uint8_t *)(uintptr_t)data};
+    }
+    return ask(VN_KIND_LAUNCH_PROOF, &q.base);
+}
+
+static char job[37];
+
+static void launch(uint32_t units)
+{
+    struct vn_bus_message m = launch_with(units, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH, "input.bin", NULL);
+    cr_assert_eq(m.kind, VN_KIND_REPLY);
+    Zisk__Distributed__Api__V1__LaunchProofResponse *r = zisk__distributed__api__v1__launch_proof_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(r && strlen(r->job_id) == 36);
+    strcpy(job, r->job_id);
+    zisk__distributed__api__v1__launch_proof_response__free_unpacked(r, NULL);
+    vn_bus_message_fini(&m);
+}
+
+static uint64_t watch(void)
+{
+    Zisk__Coordinator__V1__WatchJobRequest q = ZISK__COORDINATOR__V1__WATCH_JOB_REQUEST__INIT;
+    q.job_id = job;
+    send_message(gateway, VN_KIND_WATCH_JOB, ++last_correlation, &q.base);
+    return last_correlation;
+}
+
+/* Hears events of that watch until it ends; returns the last one. */
+static job_event *follow(uint64_t correlation)
+{
+    job_event *last = NULL;
+    unsigned n = 0;
+    for (;;) {
+        struct vn_bus_message m = hear(gateway);
+        cr_assert_eq(m.correlation, correlation);
+        if (m.kind == VN_KIND_END) {
+            cr_assert_not_null(last);
+            vn_bus_message_fini(&m);
+            return last;
+        }
+        cr_assert_eq(m.kind, VN_KIND_EVENT);
+        zisk__coordinator__v1__job_event__free_unpacked(last, NULL);
+        last = zisk__coordinator__v1__job_event__unpack(NULL, m.body_len, m.body);
+        cr_assert_not_null(last);
+        if (n++ == 0)
+            cr_assert(last->event_case != ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_PROGRESS);
+        vn_bus_message_fini(&m);
+    }
+}
+
+static char *failure_text(void)
+{
+    static char text[600];
+    job_event *e = follow(watch());
+    cr_assert_eq(e->event_case, ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_FAILED);
+    Zisk__Coordinator__V1__JobFailure *f = e->failed->failure;
+    if (f->failure_case == ZISK__COORDINATOR__V1__JOB_FAILURE__FAILURE_INPUT)
+        snprintf(text, sizeof text, "input: %s", f->input->reason);
+    else
+        snprintf(text, sizeof text, "execution: %s", f->execution->reason);
+    zisk__coordinator__v1__job_event__free_unpacked(e, NULL);
+    return text;
+}
+
+static Zisk__Coordinator__V1__WaitJobResultResponse *wait_result(uint32_t seconds)
+{
+    Zisk__Coordinator__V1__WaitJobResultRequest q = ZISK__COORDINATOR__V1__WAIT_JOB_RESULT_REQUEST__INIT;
+    q.job_id = job;
+    q.timeout_presence_case = ZISK__COORDINATOR__V1__WAIT_JOB_RESULT_REQUEST__TIMEOUT_PRESENCE_TIMEOUT_SECONDS;
+    q.timeout_seconds = seconds;
+    struct vn_bus_message m = ask(VN_KIND_WAIT_JOB, &q.base);
+    cr_assert_eq(m.kind, VN_KIND_REPLY);
+    Zisk__Coordinator__V1__WaitJobResultResponse *r = zisk__coordinator__v1__wait_job_result_response__unpack(NULL, m.body_len, m.body);
+    vn_bus_message_fini(&m);
+    return r;
+}
+
+/* ---- workers ---- */
+
+static void worker_send(struct vn_bus_client *c, worker_message *m) { send_message(c, VN_KIND_WORKER, 1, &m->base); }
+
+static coordinator_message *worker_hear(struct vn_bus_client *c, int payload)
+{
+    struct vn_bus_message m = hear(c);
+    cr_assert_eq(m.kind, VN_KIND_COORDINATOR, "kind %u", m.kind);
+    coordinator_message *r = zisk__distributed__api__v1__coordinator_message__unpack(NULL, m.body_len, m.body);
+    cr_assert(r && (int)r->payload_case == payload, "payload %d", r ? (int)r->payload_case : -1);
+    vn_bus_message_fini(&m);
+    return r;
+}
+
+static void forget(coordinator_message *m) { zisk__distributed__api__v1__coordinator_message__free_unpacked(m, NULL); }
+
+static void worker_register(struct vn_bus_client *c, const char *id, uint32_t units)
+{
+    worker_message m = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__INIT;
+    Zisk__Distributed__Api__V1__WorkerRegisterRequest q = ZISK__DISTRIBUTED__API__V1__WORKER_REGISTER_REQUEST__INIT;
+    Zisk__Distributed__Api__V1__ComputeCapacity cap = ZISK__DISTRIBUTED__API__V1__COMPUTE_CAPACITY__INIT;
+    cap.compute_units = units;
+    q.worker_id = (char *)(uintptr_t)id;
+    q.compute_capacity = &cap;
+    m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_REGISTER;
+    m.register_ = &q;
+    worker_send(c, &m);
+}
+
+static struct vn_bus_client *worker_open(const char *id, uint32_t units)
+{
+    struct vn_bus_client *c = connect_as(VENUS__BUS__V1__HELLO__ROLE__ROLE_AGENT);
+    worker_register(c, id, units);
+    coordinator_message *r = worker_hear(c, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_REGISTER_RESPONSE);
+    cr_assert(r->register_response->accepted && r->register_response->registered_at, "%s", r->register_response->message);
+    forget(r);
+    return c;
+}
+
+static Zisk__Distributed__Api__V1__ExecuteTaskResponse response(const char *id, Zisk__Distributed__Api__V1__TaskType type)
+{
+    Zisk__Distributed__Api__V1__ExecuteTaskResponse r = ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_RESPONSE__INIT;
+    r.job_id = job;
+    r.worker_id = (char *)(uintptr_t)id;
+    r.task_type = type;
+    r.success = 1;
+    return r;
+}
+
+static void respond(struct vn_bus_client *c, Zisk__Distributed__Api__V1__ExecuteTaskResponse *r)
+{
+    worker_message m = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__INIT;
+    m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_EXECUTE_TASK_RESPONSE;
+    m.execute_task_response = r;
+    worker_send(c, &m);
+}
+
+static void contribute(struct vn_bus_client *c, const char *id, uint32_t rank, unsigned n, const uint32_t *shards)
+{
+    Zisk__Distributed__Api__V1__ExecuteTaskResponse r = response(id, ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PARTIAL_CONTRIBUTION);
+    Zisk__Distributed__Api__V1__ChallengesList list = ZISK__DISTRIBUTED__API__V1__CHALLENGES_LIST__INIT;
+    Zisk__Distributed__Api__V1__WitnessExecInfo info = ZISK__DISTRIBUTED__API__V1__WITNESS_EXEC_INFO__INIT;
+    Zisk__Distributed__Api__V1__Challenges items[4], *pointers[4];
+    uint64_t leaf[9] = {0}, publics[64] = {0}, values[12] = {2, 1, 500, 0, 0, 0, 0, 0, 0, 0, 1, 2};
+    for (unsigned i = 0; i < n; i++) {
+        zisk__distributed__api__v1__challenges__init(&items[i]);
+        items[i].worker_index = rank;
+        items[i].airgroup_id = shards[i];
+        items[i].n_challenge = 9;
+        items[i].challenge = leaf;
+        pointers[i] = &items[i];
+    }
+    list.n_challenges = n;
+    list.challenges = pointers;
+    list.witness_info = &info;
+    info.n_publics = 64;
+    info.publics = publics;
+    info.n_proof_values = 12;
+    info.proof_values = values;
+    r.result_data_case = ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_RESPONSE__RESULT_DATA_CHALLENGES;
+    r.challenges = &list;
+    respond(c, &r);
+}
+
+static void prove(struct vn_bus_client *c, const char *id, uint32_t rank, unsigned n, const uint32_t *shards)
+{
+    Zisk__Distributed__Api__V1__ExecuteTaskResponse r = response(id, ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PROVE);
+    Zisk__Distributed__Api__V1__ProofList list = ZISK__DISTRIBUTED__API__V1__PROOF_LIST__INIT;
+    Zisk__Distributed__Api__V1__Proof items[4], *pointers[4];
+    uint64_t words[2] = {5, 0x0504030201};
+    for (unsigned i = 0; i < n; i++) {
+        zisk__distributed__api__v1__proof__init(&items[i]);
+        items[i].worker_idx = rank;
+        items[i].airgroup_id = shards[i];
+        items[i].n_values = 2;
+        items[i].values = words;
+        pointers[i] = &items[i];
+    }
+    list.n_proofs = n;
+    list.proofs = pointers;
+    r.result_data_case = ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_RESPONSE__RESULT_DATA_PROOFS;
+    r.proofs = &list;
+    respond(c, &r);
+}
+
+static void aggregate(struct vn_bus_client *c, const char *id, int final)
+{
+    Zisk__Distributed__Api__V1__ExecuteTaskResponse r = response(id, ZISK__DISTRIBUTED__API__V1__TASK_TYPE__AGGREGATE);
+    Zisk__Distributed__Api__V1__FinalProof proof = ZISK__DISTRIBUTED__API__V1__FINAL_PROOF__INIT;
+    uint64_t words[2] = {6, 0x060504030201};
+    proof.n_values = final ? 2 : 0;
+    proof.values = words;
+    proof.executed_steps = final ? 500 : 0;
+    r.result_data_case = ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_RESPONSE__RESULT_DATA_FINAL_PROOF;
+    r.final_proof = &proof;
+    respond(c, &r);
+}
+
+static coordinator_message *hear_task(struct vn_bus_client *c, Zisk__Distributed__Api__V1__TaskType type)
+{
+    coordinator_message *m = worker_hear(c, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_EXECUTE_TASK);
+    cr_assert_eq(m->execute_task->task_type, type);
+    cr_assert_str_eq(m->execute_task->job_id, job);
+    return m;
+}
+
+#define CONTRIBUTION ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PARTIAL_CONTRIBUTION
+#define PROVE ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PROVE
+#define AGGREGATE ZISK__DISTRIBUTED__API__V1__TASK_TYPE__AGGREGATE
+static const uint32_t all_shards[] = {1, 2, 3};
+
+/* One worker does a whole job. */
+static void run_alone(struct vn_bus_client *w)
+{
+    forget(hear_task(w, CONTRIBUTION));
+    contribute(w, "w1", 0, 3, all_shards);
+    forget(hear_task(w, PROVE));
+    prove(w, "w1", 0, 3, all_shards);
+    forget(hear_task(w, AGGREGATE));
+    aggregate(w, "w1", 1);
+}
+
+static unsigned files_in(const char *path)
+{
+    unsigned n = 0;
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* ---- tests ---- */
+
+Test(scheduler, answers_pings_and_refuses_strangers)
+{
+    struct vn_bus_message m = ask(VN_KIND_PING, NULL);
+    cr_assert_eq(m.kind, VN_KIND_PONG);
+    vn_bus_message_fini(&m);
+    struct vn_bus_client *c;
+    cr_assert_eq(vn_bus_client_open(&c, endpoint, NULL), VN_OK);
+    send_message(c, VN_KIND_HEALTH, 5, NULL);
+    expect_error(hear(c), VN_ERR_PEER, "Say Hello first");
+    vn_bus_client_close(c);
+    expect_error(ask(VN_KIND_REPLY, NULL), VN_ERR_PEER, "kind 48");
+}
+
+Test(scheduler, two_workers_make_a_verified_proof)
+{
+    struct vn_bus_client *a = worker_open("w1", 1), *b = worker_open("w2", 1);
+    launch(2);
+    uint64_t following = watch();
+    coordinator_message *t = hear_task(a, CONTRIBUTION);
+    Zisk__Distributed__Api__V1__ContributionParams *p = t->execute_task->contribution_params;
+    cr_assert(p && p->rank_id == 0 && p->total_workers == 2 && p->job_compute_units == 2 && p->n_worker_allocation == 1 && p->worker_allocation[0] == 0);
+    cr_assert_str_eq(p->input_path, "input.bin");
+    cr_assert_str_eq(p->data_id, "data");
+    forget(t);
+    forget(hear_task(b, CONTRIBUTION));
+    contribute(a, "w1", 0, 1, (const uint32_t[]){2});
+    contribute(b, "w2", 1, 2, (const uint32_t[]){1, 3});
+    t = hear_task(a, PROVE);
+    cr_assert_eq(t->execute_task->prove_params->n_challenges, 3);
+    cr_assert_eq(t->execute_task->prove_params->challenges[2]->airgroup_id, 3);
+    cr_assert_eq(t->execute_task->prove_params->challenges[2]->worker_index, 1);
+    forget(t);
+    forget(hear_task(b, PROVE));
+    prove(b, "w2", 1, 2, (const uint32_t[]){1, 3});
+    t = hear_task(b, AGGREGATE);
+    cr_assert(t->execute_task->agg_params->agg_proofs && t->execute_task->agg_params->agg_proofs->n_proofs == 0 && !t->execute_task->agg_params->last_proof);
+    forget(t);
+    prove(a, "w1", 0, 1, (const uint32_t[]){2});
+    forget(worker_hear(a, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+    aggregate(b, "w2", 0);
+    t = hear_task(b, AGGREGATE);
+    cr_assert(t->execute_task->agg_params->agg_proofs->n_proofs == 1 && t->execute_task->agg_params->last_proof && t->execute_task->agg_params->final_proof);
+    cr_assert_eq(t->execute_task->agg_params->agg_proofs->proofs[0]->values[1], 0x0504030201);
+    forget(t);
+    aggregate(b, "w2", 1);
+
+    job_event *e = follow(following);
+    cr_assert_eq(e->event_case, ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_COMPLETED);
+    Zisk__Coordinator__V1__Proof *proof = e->completed->result->prove->proof;
+    cr_assert(proof->data.len == 6 && memcmp(proof->data.data, "\1\2\3\4\5\6", 6) == 0);
+    cr_assert(proof->public_inputs.len == 256 && proof->verification_key.len == 36 && proof->verification_key.data[35] == 2);
+    cr_assert_eq(e->completed->result->prove->stats->steps, 500);
+    zisk__coordinator__v1__job_event__free_unpacked(e, NULL);
+
+    char path[160], bytes[8] = {0};
+    snprintf(path, sizeof path, "%s/%s.proof", proofs, job);
+    FILE *f = fopen(path, "r");
+    cr_assert_not_null(f, "%s", path);
+    cr_assert_eq(fread(bytes, 1, sizeof bytes, f), 6);
+    fclose(f);
+    cr_assert_eq(files_in(proofs), 1);
+
+    Zisk__Coordinator__V1__WaitJobResultResponse *r = wait_result(1);
+    cr_assert(r->job_status->status_case == ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_COMPLETED && r->result->prove->proof->data.len == 6);
+    zisk__coordinator__v1__wait_job_result_response__free_unpacked(r, NULL);
+    vn_bus_client_close(a);
+    vn_bus_client_close(b);
+}
+
+Test(scheduler, a_rejected_proof_fails_the_job)
+{
+    write_engine("echo '{\"valid\":false,\"class\":\"invalid-proof\",\"reason\":\"wrong opening\"}'; exit 23");
+    struct vn_bus_client *w = worker_open("w1", 4);
+    launch(4);
+    run_alone(w);
+    cr_assert_str_eq(failure_text(), "execution: The final proof was not accepted: wrong opening");
+    cr_assert_eq(files_in(proofs), 0);
+    say_valid("exit 3");
+    launch(4);
+    run_alone(w);
+    cr_assert_not_null(strstr(failure_text(), "ended with code 3"));
+    write_engine("echo nonsense");
+    launch(4);
+    run_alone(w);
+    cr_assert_not_null(strstr(failure_text(), "report cannot be read"));
+    unlink(engine);
+    launch(4);
+    run_alone(w);
+    cr_assert_not_null(strstr(failure_text(), "cannot start"));
+    cr_assert_eq(files_in(proofs), 0);
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, a_verifier_is_stopped_with_its_job)
+{
+    write_engine("exec sleep 100");
+    struct vn_bus_client *w = worker_open("w1", 4);
+    launch(4);
+    run_alone(w);
+    usleep(200000);
+    cr_assert_eq(files_in(proofs), 1);
+    Zisk__Coordinator__V1__CancelJobRequest q = ZISK__COORDINATOR__V1__CANCEL_JOB_REQUEST__INIT;
+    q.job_id = job;
+    struct vn_bus_message m = ask(VN_KIND_CANCEL_JOB, &q.base);
+    Zisk__Coordinator__V1__CancelJobResponse *r = zisk__coordinator__v1__cancel_job_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(r && r->cancelled);
+    zisk__coordinator__v1__cancel_job_response__free_unpacked(r, NULL);
+    vn_bus_message_fini(&m);
+    cr_assert_eq(files_in(proofs), 0);
+    m = ask(VN_KIND_CANCEL_JOB, &q.base);
+    cr_assert_eq(m.body_len, 38, "a job that has ended cannot be cancelled");
+    vn_bus_message_fini(&m);
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, requests_that_cannot_be_met)
+{
+    Zisk__Distributed__Api__V1__JobStatusRequest q = ZISK__DISTRIBUTED__API__V1__JOB_STATUS_REQUEST__INIT;
+    q.job_id = "nobody";
+    expect_error(ask(VN_KIND_JOB_STATUS, &q.base), VN_ERR_NOT_FOUND, "Job nobody not found");
+    expect_error(ask(VN_KIND_WATCH_JOB, &q.base), VN_ERR_NOT_FOUND, "nobody");
+    expect_error(ask(VN_KIND_WAIT_JOB, &q.base), VN_ERR_NOT_FOUND, "nobody");
+    expect_error(ask(VN_KIND_CANCEL_JOB, &q.base), VN_ERR_NOT_FOUND, "nobody");
+    expect_error(launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH, NULL, NULL), VN_ERR_ARGUMENT,
+                 "Invalid request: Input mode is Uri but inputs_uri is missing");
+    expect_error(launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA, NULL, NULL), VN_ERR_ARGUMENT,
+                 "Invalid request: Input mode is Data but inputs_uri is missing");
+    expect_error(launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA, "/nonexistent/x", NULL), VN_ERR_NOT_FOUND, "Input file not found: /nonexistent/x");
+    expect_error(launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA, "/tmp", NULL), VN_ERR_ARGUMENT, "not a regular file");
+    expect_error(launch_with(0, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_NONE, NULL, NULL), VN_ERR_ARGUMENT, "greater than zero");
+    expect_error(launch_with(5, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_NONE, NULL, NULL), VN_ERR_CAPACITY, "have 0 idle compute units, want 5");
+    Zisk__Distributed__Api__V1__LaunchProofRequest l = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INIT;
+    l.compute_capacity = 1;
+    l.hints_mode = ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM;
+    expect_error(ask(VN_KIND_LAUNCH_PROOF, &l.base), VN_ERR_ARGUMENT, "Hints mode is Stream but hints_uri is missing");
+    struct vn_bus_message bad = {.kind = VN_KIND_LAUNCH_PROOF, .correlation = ++last_correlation, .body = (const uint8_t *)"\xff\xff", .body_len = 2};
+    cr_assert_eq(vn_bus_client_send(gateway, &bad), VN_OK);
+    expect_error(hear(gateway), VN_ERR_FORMAT, "does not parse");
+}
+
+Test(scheduler, inline_input_comes_from_the_request_or_a_file)
+{
+    struct vn_bus_client *w = worker_open("w1", 1);
+    for (int from_file = 0; from_file < 2; from_file++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/in", dir);
+        FILE *f = fopen(path, "w");
+        fputs("from file", f);
+        fclose(f);
+        struct vn_bus_message m = launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA, path, from_file ? NULL : "inline");
+        cr_assert_eq(m.kind, VN_KIND_REPLY);
+        vn_bus_message_fini(&m);
+        coordinator_message *t = worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_EXECUTE_TASK);
+        ProtobufCBinaryData *data = &t->execute_task->contribution_params->input_data;
+        const char *want = from_file ? "from file" : "inline";
+        cr_assert(data->len == strlen(want) && memcmp(data->data, want, data->len) == 0);
+        strcpy(job, t->execute_task->job_id);
+        forget(t);
+        Zisk__Distributed__Api__V1__ExecuteTaskResponse r = response("w1", CONTRIBUTION);
+        r.success = 0;
+        r.error_message = "Input has 9 bytes, not a multiple of 8";
+        respond(w, &r);
+        forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+        cr_assert_str_eq(failure_text(), "input: Input has 9 bytes, not a multiple of 8");
+    }
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, a_worker_that_vanishes_fails_its_job)
+{
+    struct vn_bus_client *a = worker_open("w1", 1), *b = worker_open("w2", 1);
+    launch(2);
+    uint64_t following = watch();
+    forget(hear_task(a, CONTRIBUTION));
+    forget(hear_task(b, CONTRIBUTION));
+    vn_bus_client_close(a);
+    job_event *e = follow(following);
+    cr_assert_eq(e->event_case, ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_FAILED);
+    cr_assert_not_null(strstr(e->failed->failure->execution->reason, "Worker w1 was lost"));
+    zisk__coordinator__v1__job_event__free_unpacked(e, NULL);
+    forget(worker_hear(b, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+    send_message(b, VN_KIND_STREAM_CLOSED, 1, NULL);
+    vn_bus_client_close(b);
+}
+
+Test(scheduler, streams_must_introduce_themselves)
+{
+    struct vn_bus_client *w = connect_as(VENUS__BUS__V1__HELLO__ROLE__ROLE_AGENT);
+    worker_message m = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__INIT;
+    Zisk__Distributed__Api__V1__HeartbeatAck ack = ZISK__DISTRIBUTED__API__V1__HEARTBEAT_ACK__INIT;
+    ack.worker_id = "w1";
+    m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_HEARTBEAT_ACK;
+    m.heartbeat_ack = &ack;
+    worker_send(w, &m);
+    struct vn_bus_message r = hear(w);
+    cr_assert_eq(r.kind, VN_KIND_STREAM_CLOSED);
+    vn_bus_message_fini(&r);
+
+    worker_register(w, "two words", 1);
+    coordinator_message *c = worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_REGISTER_RESPONSE);
+    cr_assert_not(c->register_response->accepted);
+    forget(c);
+    r = hear(w);
+    cr_assert_eq(r.kind, VN_KIND_STREAM_CLOSED);
+    vn_bus_message_fini(&r);
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, lists_show_what_is_there)
+{
+    struct vn_bus_client *w = worker_open("w1", 7);
+    launch(3);
+    Zisk__Distributed__Api__V1__WorkersListRequest q = ZISK__DISTRIBUTED__API__V1__WORKERS_LIST_REQUEST__INIT;
+    struct vn_bus_message m = ask(VN_KIND_WORKERS_LIST, &q.base);
+    Zisk__Distributed__Api__V1__WorkersListResponse *r = zisk__distributed__api__v1__workers_list_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(r && r->workers_list->n_workers == 1 && r->workers_list->workers[0]->compute_capacity->compute_units == 7);
+    cr_assert_str_eq(r->workers_list->workers[0]->state, "Computing(Contributions)");
+    zisk__distributed__api__v1__workers_list_response__free_unpacked(r, NULL);
+    vn_bus_message_fini(&m);
+
+    m = ask(VN_KIND_JOBS_LIST, NULL);
+    Zisk__Distributed__Api__V1__JobsListResponse *jobs = zisk__distributed__api__v1__jobs_list_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(jobs && jobs->jobs_list->n_jobs == 1);
+    cr_assert_str_eq(jobs->jobs_list->jobs[0]->state, "Running (Contributions)");
+    cr_assert_str_eq(jobs->jobs_list->jobs[0]->assigned_workers[0], "w1");
+    zisk__distributed__api__v1__jobs_list_response__free_unpacked(jobs, NULL);
+    vn_bus_message_fini(&m);
+
+    m = ask(VN_KIND_SYSTEM_STATUS, NULL);
+    Zisk__Distributed__Api__V1__SystemStatusResponse *s = zisk__distributed__api__v1__system_status_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(s && s->status->total_workers == 1 && s->status->compute_capacity == 7 && s->status->busy_workers == 1 && s->status->active_jobs == 1);
+    zisk__distributed__api__v1__system_status_response__free_unpacked(s, NULL);
+    vn_bus_message_fini(&m);
+    m = ask(VN_KIND_STATUS_INFO, NULL);
+    Zisk__Distributed__Api__V1__StatusInfoResponse *i = zisk__distributed__api__v1__status_info_response__unpack(NULL, m.body_len, m.body);
+    cr_assert(i && strcmp(i->service_name, "Venus Distributed Coordinator") == 0 && i->metrics->active_connections == 1);
+    zisk__distributed__api__v1__status_info_response__free_unpacked(i, NULL);
+    vn_bus_message_fini(&m);
+
+    Zisk__Coordinator__V1__WaitJobResultResponse *wait = wait_result(1);
+    cr_assert_eq(wait->job_status->status_case, ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_RUNNING);
+    zisk__coordinator__v1__wait_job_result_response__free_unpacked(wait, NULL);
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, stopping_tells_everyone)
+{
+    struct vn_bus_client *w = worker_open("w1", 1);
+    launch(1);
+    uint64_t following = watch();
+    forget(hear_task(w, CONTRIBUTION));
+    struct vn_bus_message first = hear(gateway); /* the watch is known before the signal comes */
+    vn_bus_message_fini(&first);
+    cr_assert_eq(stop(), 0);
+    forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+    forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_SHUTDOWN));
+    struct vn_bus_message m = hear(w);
+    cr_assert_eq(m.kind, VN_KIND_STREAM_CLOSED);
+    vn_bus_message_fini(&m);
+    int cancelled = 0;
+    for (;;) {
+        m = hear(gateway);
+        cr_assert_eq(m.correlation, following);
+        if (m.kind == VN_KIND_END)
+            break;
+        job_event *e = zisk__coordinator__v1__job_event__unpack(NULL, m.body_len, m.body);
+        cancelled = e->event_case == ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_CANCELLED;
+        zisk__coordinator__v1__job_event__free_unpacked(e, NULL);
+        vn_bus_message_fini(&m);
+    }
+    vn_bus_message_fini(&m);
+    cr_assert(cancelled);
+    vn_bus_client_close(w);
+}
+
+Test(flags, no_proof_is_saved_when_told_so, .init = setup_files, .timeout = 60)
+{
+    setenv("TMPDIR", dir, 1);
+    start("--no-save-proofs", NULL);
+    struct vn_bus_client *w = worker_open("w1", 1);
+    launch(1);
+    unsigned before = files_in(dir);
+    run_alone(w);
+    Zisk__Coordinator__V1__WaitJobResultResponse *r = wait_result(10);
+    cr_assert(r->job_status->status_case == ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_COMPLETED && r->result->prove->proof->data.len == 6);
+    zisk__coordinator__v1__wait_job_result_response__free_unpacked(r, NULL);
+    cr_assert_eq(files_in(dir), before);
+    vn_bus_client_close(w);
+    teardown();
+}
+
+Test(flags, mistakes_are_told, .init = setup_files, .timeout = 60)
+{
+    static const struct {
+        const char *flags;
+        int status;
+    } cases[] = {
+        {"--proofs-dir x", VN_ERR_ARGUMENT},
+        {"--bus tcp://0.0.0.0:1", VN_ERR_PERMISSION},
+        {"--bus ipc:///nonexistent/dir/s", VN_ERR_IO},
+        {"--bus ipc://$D/s --proofs-dir /proc/nothing", VN_ERR_IO},
+        {"--bus ipc://$D/s --engine /nonexistent", VN_ERR_NOT_FOUND},
+        {"--bus ipc://$D/s --max-workers-per-job 0", VN_ERR_ARGUMENT},
+        {"--bus ipc://$D/s --log-level loud", VN_ERR_ARGUMENT},
+        {"--bus ipc://$D/s --proofs-dir x --no-save-proofs", VN_ERR_ARGUMENT},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char script[600];
+        snprintf(script, sizeof script, "cd %s; D=%s; case '%s' in *--engine*) E=;; *) E=\"--engine %s\";; esac; exec %s $E %s 2>/dev/null", dir, dir, cases[i].flags, engine,
+                 VENUS_SCHEDULER, cases[i].flags);
+        struct vn_child c;
+        char *argv[] = {"sh", "-c", script, NULL};
+        int code;
+        cr_assert_eq(vn_child_spawn(&c, "/bin/sh", argv, NULL, 0, NULL), VN_OK);
+        cr_assert_eq(vn_child_reap(&c, &code), VN_OK);
+        cr_assert_eq(code, vn_status_exit_code((enum vn_status)cases[i].status), "%s: %d", cases[i].flags, code);
+    }
+    remove_files();
+}
