@@ -8,6 +8,10 @@ add_library(vn_rv STATIC
   vm/replay.c)
 target_link_libraries(vn_rv PUBLIC vn_base venus_flags)
 
+# The guest SDK: guest-cc finds it beside itself.
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/guest-cc DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/guest DESTINATION ${CMAKE_INSTALL_DATADIR}/venus)
+
 if(VENUS_TESTS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
