@@ -216,6 +216,10 @@ static void handle(struct vn_link *l, struct vn_bus_message *m, uint64_t now_ns)
         }
         return;
     }
+    if (m->kind == VN_KIND_PING) {
+        vn_link_send(l, VN_KIND_PONG, m->correlation, grpc_empty_slice(), 0);
+        return;
+    }
     if (m->kind == VN_KIND_PONG)
         return;
     if (m->correlation == 0) {

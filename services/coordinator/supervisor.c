@@ -1,0 +1,454 @@
+/* The supervisor: keeps one scheduler and one gateway running. It reads the configuration, hands each child its part as
+ * flags, learns through a pipe when the gateway serves (which it says once the scheduler has answered it), and starts
+ * a child that ended again after a pause that doubles. A child that fails before the cluster was ever ready is a wrong
+ * configuration, not a crash: then everything stops with that child's exit code.
+ * Stopping: the scheduler first, so that its last words still reach workers and clients through the gateway. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libshared/log.h"
+#include "libshared/process.h"
+#include "services/coordinator/coordinator.h"
+
+#define AT(member) offsetof(struct supervisor_config, member)
+#define SECOND UINT64_C(1000000000)
+#define FIRST_PAUSE_S 1u
+#define LAST_PAUSE_S 30u
+#define SETTLED_S 60u     /* a child that ran so long starts again with the first pause */
+#define GATEWAY_GRACE_S 5u
+#define MAX_ARGS 40
+#define MAX_SOCKET_PATH 107u
+
+struct supervisor_config {
+    char *service_name, *environment, *host, *proofs_dir, *log_level, *log_format, *log_file, *webhook_url, *bus_endpoint, *bus_directory;
+    uint64_t port, no_save_proofs, compressed, shutdown_timeout, max_workers_per_job, max_total_workers, phase1_timeout, phase2_timeout;
+};
+
+static const struct vn_config_item items[] = {
+    {.key = "service.name", .type = VN_CONFIG_STRING, .offset = AT(service_name), .fallback = "Venus Distributed Coordinator", .help = "service name"},
+    {.key = "service.environment", .type = VN_CONFIG_STRING, .offset = AT(environment), .fallback = "development",
+     .choices = "development|staging|production", .help = "service environment"},
+    {.key = "server.host", .flag = "host", .type = VN_CONFIG_STRING, .offset = AT(host), .fallback = "0.0.0.0", .value_name = "HOST",
+     .help = "address to listen on"},
+    {.key = "server.port", .flag = "port", .short_flag = 'p', .type = VN_CONFIG_NUMBER, .offset = AT(port), .fallback = "50051", .min = 0, .max = 65535,
+     .value_name = "PORT", .help = "port to listen on; 0 picks a free one"},
+    {.key = "server.proofs_dir", .flag = "proofs-dir", .type = VN_CONFIG_STRING, .offset = AT(proofs_dir), .fallback = "proofs", .conflicts = "no-save-proofs",
+     .value_name = "DIR", .help = "folder for proofs"},
+    {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "do not keep proof files"},
+    {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed), .help = "ask for compressed proofs"},
+    {.key = "server.shutdown_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(shutdown_timeout), .fallback = "30", .min = 1, .max = 3600,
+     .help = "seconds to stop in"},
+    {.key = "logging.level", .env = "RUST_LOG", .type = VN_CONFIG_STRING, .offset = AT(log_level), .fallback = "debug",
+     .help = "error, warn, info, debug or trace"},
+    {.key = "logging.format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact",
+     .help = "form of log lines"},
+    {.key = "logging.file_path", .type = VN_CONFIG_STRING, .offset = AT(log_file), .help = "log to this file as well"},
+    {.key = "coordinator.max_workers_per_job", .type = VN_CONFIG_NUMBER, .offset = AT(max_workers_per_job), .fallback = "10", .min = 1, .max = 10000,
+     .help = "workers of one job at most"},
+    {.key = "coordinator.max_total_workers", .type = VN_CONFIG_NUMBER, .offset = AT(max_total_workers), .fallback = "1000", .min = 1, .max = 10000,
+     .help = "connected workers at most"},
+    {.key = "coordinator.phase1_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(phase1_timeout), .fallback = "300", .min = 1, .max = 604800,
+     .help = "limit of the first phase"},
+    {.key = "coordinator.phase2_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(phase2_timeout), .fallback = "600", .min = 1, .max = 604800,
+     .help = "limit of the second and of the third phase"},
+    {.key = "coordinator.webhook_url", .flag = "webhook-url", .type = VN_CONFIG_STRING, .offset = AT(webhook_url), .value_name = "URL",
+     .help = "notified of ended jobs (not supported yet)"},
+    {.key = "bus.endpoint", .flag = "bus", .type = VN_CONFIG_STRING, .offset = AT(bus_endpoint), .value_name = "ENDPOINT",
+     .help = "second way in for workers on this host, tcp://127.0.0.1:PORT"},
+    {.key = "bus.directory", .type = VN_CONFIG_STRING, .offset = AT(bus_directory), .help = "folder of the bus socket"},
+    {0},
+};
+static const struct vn_config_spec spec = {
+    .program = "zisk-coordinator",
+    .usage = "zisk-coordinator [options]\n       zisk-coordinator COMMAND [options]",
+    .about = "Runs the coordinator of a Venus cluster: scheduler and gateway, supervised.",
+    .items = items,
+    .path_env = "ZISK_COORDINATOR_CONFIG_PATH",
+    .epilog = "Commands, each with its own --help, talk to a running coordinator:\n"
+              "  prove    ask for a proof, follow it and fetch it\n"
+              "  watch    follow a job\n"
+              "  cancel   cancel a job\n"
+              "  status   workers, capacity and jobs in numbers\n"
+              "  jobs     list jobs\n"
+              "  workers  list workers\n"
+              "  verify   verify a proof file\n",
+};
+
+enum { SCHEDULER, GATEWAY, SERVICES };
+
+struct service {
+    const char *name;
+    char path[PATH_MAX];
+    char *args[MAX_ARGS];
+    unsigned n_args;
+    struct vn_child child;
+    int running, stopping, ready_fd; /* read end, -1: none */
+    uint64_t started_ns, start_at_ns;
+    unsigned pause_s;
+    char line[64];
+    size_t n_line;
+};
+
+struct supervisor {
+    struct supervisor_config config;
+    struct service services[SERVICES];
+    char directory[PATH_MAX], bus[PATH_MAX + 16], listen[300];
+    int lock_fd, signal_fd, port, ready, stopping, exit_code;
+    uint64_t kill_at_ns;
+};
+
+/* ---- the folder of the bus socket ---- */
+
+static enum vn_status make_directory(struct supervisor *s, struct vn_error *err)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    unsigned long id = s->config.port ? s->config.port : (unsigned long)getpid();
+    const char *tag = s->config.port ? "" : "p";
+    int n;
+    if (s->config.bus_directory)
+        n = snprintf(s->directory, sizeof s->directory, "%s", s->config.bus_directory);
+    else if (runtime && *runtime == '/' && access(runtime, W_OK | X_OK) == 0)
+        n = snprintf(s->directory, sizeof s->directory, "%s/venus-%s%lu", runtime, tag, id);
+    else
+        n = snprintf(s->directory, sizeof s->directory, "/tmp/venus-%u-%s%lu", (unsigned)geteuid(), tag, id);
+    if (n < 0 || (size_t)n + strlen("/bus.sock") > MAX_SOCKET_PATH)
+        return vn_fail(err, VN_ERR_ARGUMENT, "the folder of the bus socket has too long a path; set bus.directory to a shorter one");
+
+    struct stat st;
+    if (mkdir(s->directory, 0700) != 0 && errno != EEXIST)
+        return vn_fail(err, VN_ERR_IO, "cannot create %s: %s", s->directory, strerror(errno));
+    if (lstat(s->directory, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
+        return vn_fail(err, VN_ERR_PERMISSION, "%s must be a folder of this user with mode 0700", s->directory);
+
+    char path[PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s/lock", s->directory);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock_fd < 0)
+        return vn_fail(err, VN_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        close(s->lock_fd);
+        s->lock_fd = -1;
+        return vn_fail(err, VN_ERR_BUSY, "another coordinator runs on port %lu of this machine; stop it or choose another --port", id);
+    }
+    snprintf(s->bus, sizeof s->bus, "ipc://%s/bus.sock", s->directory);
+    return VN_OK;
+}
+
+static void remove_directory(struct supervisor *s)
+{
+    if (s->lock_fd < 0)
+        return;
+    static const char *const files[] = {"bus.sock", "lock"};
+    for (unsigned i = 0; i < 2; i++) {
+        char path[PATH_MAX + 16];
+        snprintf(path, sizeof path, "%s/%s", s->directory, files[i]);
+        unlink(path);
+    }
+    rmdir(s->directory); /* stays when somebody keeps other things there */
+    close(s->lock_fd);
+}
+
+/* ---- children ---- */
+
+static void arg(struct service *v, const char *flag, const char *value)
+{
+    if (!value)
+        return;
+    char *text = NULL;
+    if (v->n_args + 1 >= MAX_ARGS || asprintf(&text, "--%s=%s", flag, value) < 0)
+        abort();
+    v->args[v->n_args++] = text;
+}
+
+static void number(struct service *v, const char *flag, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    arg(v, flag, text);
+}
+
+static void flag(struct service *v, const char *name)
+{
+    char *text = NULL;
+    if (v->n_args + 1 >= MAX_ARGS || asprintf(&text, "--%s", name) < 0)
+        abort();
+    v->args[v->n_args++] = text;
+}
+
+static enum vn_status describe(struct supervisor *s, struct vn_error *err)
+{
+    static const char *const names[SERVICES] = {[SCHEDULER] = "venus-scheduler", [GATEWAY] = "venus-gateway"};
+    const struct supervisor_config *c = &s->config;
+    for (unsigned i = 0; i < SERVICES; i++) {
+        struct service *v = &s->services[i];
+        v->name = names[i];
+        v->ready_fd = -1;
+        v->pause_s = FIRST_PAUSE_S;
+        if (vn_process_sibling(v->name, v->path, sizeof v->path) != VN_OK || access(v->path, X_OK) != 0)
+            return vn_fail(err, VN_ERR_NOT_FOUND, "%s is not installed beside this program", v->name);
+        v->args[v->n_args++] = strdup(v->name);
+        arg(v, "bus", s->bus);
+        number(v, "parent", (uint64_t)getpid());
+        arg(v, "log-level", c->log_level);
+        arg(v, "log-format", c->log_format);
+        arg(v, "log-file", c->log_file);
+        number(v, "ready-fd", 3);
+    }
+    struct service *v = &s->services[SCHEDULER];
+    arg(v, "bus", c->bus_endpoint);
+    if (c->no_save_proofs)
+        flag(v, "no-save-proofs");
+    else
+        arg(v, "proofs-dir", c->proofs_dir);
+    if (c->compressed)
+        flag(v, "compressed-proofs");
+    number(v, "max-workers-per-job", c->max_workers_per_job);
+    number(v, "max-total-workers", c->max_total_workers);
+    number(v, "phase1-timeout", c->phase1_timeout);
+    number(v, "phase2-timeout", c->phase2_timeout);
+    arg(v, "service-name", c->service_name);
+    v = &s->services[GATEWAY];
+    arg(v, "listen", s->listen);
+    number(v, "grace", c->shutdown_timeout < GATEWAY_GRACE_S ? c->shutdown_timeout : GATEWAY_GRACE_S);
+    return VN_OK;
+}
+
+static void start(struct supervisor *s, struct service *v)
+{
+    struct vn_error err;
+    int ends[2];
+    v->start_at_ns = 0;
+    v->started_ns = vn_clock_monotonic_ns();
+    v->n_line = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        VN_LOG(VN_LOG_ERROR, "service.not-started", "name=%s text=\"%s\"", v->name, strerror(errno));
+        v->start_at_ns = v->started_ns + v->pause_s * SECOND;
+        return;
+    }
+    enum vn_status st = vn_child_spawn(&v->child, v->path, v->args, &ends[1], 1, &err);
+    close(ends[1]);
+    if (st != VN_OK) {
+        close(ends[0]);
+        VN_LOG(VN_LOG_ERROR, "service.not-started", "name=%s text=\"%s\"", v->name, err.text);
+        v->start_at_ns = v->started_ns + v->pause_s * SECOND;
+        if (!s->ready) {
+            s->exit_code = vn_status_exit_code(st);
+            s->stopping = 1;
+        }
+        return;
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    v->ready_fd = ends[0];
+    v->running = 1;
+    v->stopping = 0;
+    VN_LOG(VN_LOG_INFO, "service.started", "name=%s pid=%d", v->name, (int)v->child.pid);
+}
+
+static void stop_service(struct service *v, int sig)
+{
+    if (v->running && (!v->stopping || sig == SIGKILL) && vn_child_signal(&v->child, sig) != VN_OK)
+        VN_LOG(VN_LOG_WARN, "service.no-signal", "name=%s", v->name);
+    v->stopping = 1;
+}
+
+static void ended(struct supervisor *s, struct service *v)
+{
+    int code = 0;
+    if (vn_child_reap(&v->child, &code) != VN_OK)
+        code = vn_status_exit_code(VN_ERR_INTERNAL);
+    v->running = 0;
+    if (v->ready_fd >= 0)
+        close(v->ready_fd);
+    v->ready_fd = -1;
+    if (s->stopping) {
+        VN_LOG(VN_LOG_INFO, "service.stopped", "name=%s code=%d", v->name, code);
+        return;
+    }
+    uint64_t now = vn_clock_monotonic_ns();
+    if (!s->ready) {
+        VN_LOG(VN_LOG_ERROR, "service.failed", "name=%s code=%d", v->name, code);
+        s->exit_code = code ? code : vn_status_exit_code(VN_ERR_INTERNAL);
+        s->stopping = 1;
+        return;
+    }
+    if (now - v->started_ns >= SETTLED_S * SECOND)
+        v->pause_s = FIRST_PAUSE_S;
+    VN_LOG(VN_LOG_ERROR, "service.crashed", "name=%s code=%d restart_in_s=%u", v->name, code, v->pause_s);
+    v->start_at_ns = now + v->pause_s * SECOND;
+    v->pause_s = 2 * v->pause_s > LAST_PAUSE_S ? LAST_PAUSE_S : 2 * v->pause_s;
+}
+
+static void heard_line(struct supervisor *s, struct service *v, const char *line)
+{
+    if (v != &s->services[GATEWAY])
+        return;
+    if (sscanf(line, "LISTENING %d", &s->port) == 1)
+        return;
+    if (strcmp(line, "READY") == 0 && !s->ready) {
+        s->ready = 1;
+        VN_LOG(VN_LOG_INFO, "coordinator.ready", "host=%s port=%d bus=\"%s\"", s->config.host, s->port, s->bus);
+        printf("listening on %.*s:%d\n", (int)(strrchr(s->listen, ':') - s->listen), s->listen, s->port);
+        fflush(stdout);
+        vn_process_notify("READY=1");
+    }
+}
+
+static void heard(struct supervisor *s, struct service *v)
+{
+    char bytes[64];
+    ssize_t n = read(v->ready_fd, bytes, sizeof bytes);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        close(v->ready_fd);
+        v->ready_fd = -1;
+    }
+    for (ssize_t i = 0; i < n; i++) {
+        if (bytes[i] == '\n') {
+            v->line[v->n_line] = 0;
+            heard_line(s, v, v->line);
+            v->n_line = 0;
+        } else if (v->n_line + 1 < sizeof v->line) {
+            v->line[v->n_line++] = bytes[i];
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+static void on_signal(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (s->stopping)
+        s->kill_at_ns = 1; /* asked twice: at once */
+    s->stopping = 1;
+    VN_LOG(VN_LOG_INFO, "coordinator.stopping", "signal=%u", info.ssi_signo);
+}
+
+/* One step of stopping; returns 1 when nothing runs any more. */
+static int stop(struct supervisor *s, uint64_t now)
+{
+    struct service *scheduler = &s->services[SCHEDULER], *gateway = &s->services[GATEWAY];
+    if (!s->kill_at_ns) {
+        s->kill_at_ns = now + s->config.shutdown_timeout * SECOND;
+        vn_process_notify("STOPPING=1");
+    }
+    if (now >= s->kill_at_ns) {
+        for (unsigned i = 0; i < SERVICES; i++)
+            if (s->services[i].running) {
+                VN_LOG(VN_LOG_WARN, "service.killed", "name=%s", s->services[i].name);
+                stop_service(&s->services[i], SIGKILL);
+            }
+        s->kill_at_ns = now + SECOND;
+    } else if (scheduler->running) {
+        stop_service(scheduler, SIGTERM);
+    } else {
+        stop_service(gateway, SIGTERM);
+    }
+    return !scheduler->running && !gateway->running;
+}
+
+static void run(struct supervisor *s)
+{
+    for (;;) {
+        uint64_t now = vn_clock_monotonic_ns();
+        if (s->stopping && stop(s, now))
+            return;
+        uint64_t wake = s->stopping ? s->kill_at_ns : 0;
+        struct pollfd fds[1 + 2 * SERVICES] = {{.fd = s->signal_fd, .events = POLLIN}};
+        for (unsigned i = 0; i < SERVICES; i++) {
+            struct service *v = &s->services[i];
+            if (!s->stopping && !v->running && now >= v->start_at_ns)
+                start(s, v);
+            if (!s->stopping && !v->running && (!wake || v->start_at_ns < wake))
+                wake = v->start_at_ns;
+            fds[1 + 2 * i] = (struct pollfd){.fd = v->running ? v->child.pidfd : -1, .events = POLLIN};
+            fds[2 + 2 * i] = (struct pollfd){.fd = v->ready_fd, .events = POLLIN};
+        }
+        int wait_ms = -1;
+        now = vn_clock_monotonic_ns();
+        if (wake)
+            wait_ms = wake > now ? (int)((wake - now) / 1000000u) + 1 : 0;
+        if (s->stopping && wait_ms < 0)
+            wait_ms = 0;
+        if (poll(fds, 1 + 2 * SERVICES, wait_ms) < 0 && errno != EINTR)
+            abort();
+        for (unsigned i = 0; i < SERVICES; i++) {
+            if (fds[2 + 2 * i].revents)
+                heard(s, &s->services[i]);
+            if (fds[1 + 2 * i].revents)
+                ended(s, &s->services[i]);
+        }
+        if (fds[0].revents)
+            on_signal(s);
+    }
+}
+
+static enum vn_status check(struct supervisor *s, struct vn_error *err)
+{
+    const struct supervisor_config *c = &s->config;
+    enum vn_log_level level;
+    enum vn_log_format format;
+    if (c->webhook_url)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "webhooks are not supported yet; leave out --webhook-url and coordinator.webhook_url");
+    if (!vn_log_level_parse(c->log_level, &level))
+        return vn_fail(err, VN_ERR_ARGUMENT, "logging.level: '%s' is no level; use error, warn, info, debug or trace", c->log_level);
+    if (!vn_log_format_parse(c->log_format, &format))
+        return vn_fail(err, VN_ERR_ARGUMENT, "logging.format: '%s' is no format; use pretty, json or compact", c->log_format);
+    int v6 = strchr(c->host, ':') && c->host[0] != '[';
+    if (snprintf(s->listen, sizeof s->listen, "%s%s%s:%u", v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port) >= (int)sizeof s->listen)
+        return vn_fail(err, VN_ERR_ARGUMENT, "server.host is too long");
+    return vn_log_open("coordinator", level, format, c->log_file, err);
+}
+
+int vn_supervisor_main(int argc, char **argv)
+{
+    struct supervisor *s = calloc(1, sizeof *s);
+    struct vn_error err = {0};
+    if (!s)
+        return vn_status_exit_code(VN_ERR_MEMORY);
+    s->lock_fd = s->signal_fd = -1;
+    unsigned n = 0;
+    int done = 0;
+    enum vn_status st = vn_config_load(&spec, &s->config, argc, argv, NULL, &n, &done, &err);
+    if (st == VN_OK && !done) {
+        st = check(s, &err);
+        if (st == VN_OK)
+            st = make_directory(s, &err);
+        if (st == VN_OK)
+            st = describe(s, &err);
+        if (st == VN_OK) {
+            signal(SIGPIPE, SIG_IGN);
+            s->signal_fd = vn_signalfd((const int[]){SIGTERM, SIGINT}, 2);
+            if (s->signal_fd < 0)
+                st = vn_fail(&err, VN_ERR_IO, "signalfd: %s", strerror(errno));
+        }
+        if (st == VN_OK) {
+            run(s);
+            VN_LOG(VN_LOG_INFO, "coordinator.stopped", "code=%d", s->exit_code);
+        }
+        remove_directory(s);
+        vn_log_close();
+    }
+    if (st != VN_OK)
+        fprintf(stderr, "zisk-coordinator: %s\n", err.text);
+    for (unsigned i = 0; i < SERVICES; i++)
+        for (unsigned k = 0; k < s->services[i].n_args; k++)
+            free(s->services[i].args[k]);
+    if (s->signal_fd >= 0)
+        close(s->signal_fd);
+    int code = st != VN_OK ? vn_status_exit_code(st) : s->exit_code;
+    vn_config_fini(&spec, &s->config);
+    free(s);
+    return code;
+}
