@@ -157,28 +157,29 @@ static vf vf_inverse(vf a)
     return b;
 }
 
-/* Inverts x[0..n) in every lane: each norm is brought down to F_p, one inversion serves all norms of a lane. No x may be 0. */
+/* Through the norm: the product of the five conjugates, divided by x times that product, which lies in F_p. */
+static __attribute__((noinline)) ve ve_inverse(const ve *x)
+{
+    ve f1 = ve_frobenius(x), f2 = ve_frobenius(&f1), f3 = ve_frobenius(&f2), f4 = ve_frobenius(&f3), f5 = ve_frobenius(&f4);
+    ve f12 = ve_mul(&f1, &f2), f34 = ve_mul(&f3, &f4), f1234 = ve_mul(&f12, &f34), rest = ve_mul(&f1234, &f5), norm = ve_mul(&rest, x);
+    return ve_mul_base(&rest, vf_inverse(norm.c[0]));
+}
+
+/* Inverts x[0..n) in every lane: products from the front, one inversion, back again. No x may be 0. */
 #define MAX_INVERSES 64
 static __attribute__((noinline)) void ve_invert_all(ve *x, unsigned n)
 {
-    vf norm[MAX_INVERSES], before[MAX_INVERSES];
-    vf product = vf_set1(VN_FP_ONE);
-    for (unsigned i = 0; i < n; i++) {
-        ve f1 = ve_frobenius(&x[i]), f2 = ve_frobenius(&f1);
-        ve f12 = ve_mul(&f1, &f2), f23 = ve_frobenius(&f12), f34 = ve_frobenius(&f23);
-        ve f3 = ve_frobenius(&f2), f4 = ve_frobenius(&f3), f5 = ve_frobenius(&f4);
-        ve f1234 = ve_mul(&f12, &f34), rest = ve_mul(&f1234, &f5), one = ve_mul(&rest, &x[i]);
-        norm[i] = one.c[0];
-        x[i] = rest;
-        before[i] = product;
-        product = vf_mul(product, norm[i]);
+    ve product[MAX_INVERSES];
+    product[0] = x[0];
+    for (unsigned i = 1; i < n; i++)
+        product[i] = ve_mul(&product[i - 1], &x[i]);
+    ve back = ve_inverse(&product[n - 1]);
+    for (unsigned i = n - 1; i > 0; i--) {
+        ve inverse = ve_mul(&back, &product[i - 1]);
+        back = ve_mul(&back, &x[i]);
+        x[i] = inverse;
     }
-    vf back = vf_inverse(product);
-    for (unsigned i = n; i-- > 0;) {
-        vf inverse = vf_mul(back, before[i]);
-        back = vf_mul(back, norm[i]);
-        x[i] = ve_mul_base(&x[i], inverse);
-    }
+    x[0] = back;
 }
 
 /* m1 d2 + m2 d1 with signs */

@@ -36,8 +36,9 @@ static void table_boundary(void)
 }
 
 /* One row per word the job touches, ascending by key = space 2^29 + page 2^13 + idx. The page's kind, fixed by the program, says what the
- * word starts with. space is boolean, idx has 13 bits and space 2^16 + page is one of the page table's 2^17 rows, so (space, word) follows
- * from the key and strictly ascending keys mean one row per word. */
+ * word starts with. space is boolean, page and idx have 16 and 13 bits, so (space, word) follows from the key and strictly ascending keys mean
+ * one row per word. Ascending holds on integers although 2^30 + 2^30 > p: no row exists for keys above the register page (their pages are absent),
+ * so two keys differ by less than 2^29 + 2^13, and a negative difference is never a 30-bit number mod p. */
 static void table_memory(void)
 {
     vn_b_table("memory");
@@ -62,6 +63,7 @@ static void table_memory(void)
     put(VN_BUS_CHAIN, VN_SCOPE_LOCAL, sel, TUPLE(key));
     bits(sel, 16, sub(gap, times(1 << 16, gap_hi)));
     bits(sel, 14, gap_hi);
+    bits(sel, 16, page);
     bits(sel, 13, idx);
 
     equal("one page kind", sel, add(is_image, add(is_zero, is_input)));
