@@ -66,7 +66,7 @@ struct vn_watcher {
     struct vn_watcher *next;
     struct vn_peer *peer;
     uint64_t correlation;
-    char job_id[37];
+    const struct vn_job *job;  /* running: the watcher goes when it ends */
     int waits;                 /* WaitJob: one answer, at the end or at deadline_ns */
     int dirty;
     uint64_t deadline_ns;      /* waits */

@@ -34,7 +34,7 @@ static struct vn_link *find(struct vn_scheduler *s, const struct vn_peer *p, uin
 
 static void close_stream(struct vn_scheduler *s, struct vn_peer *p, uint64_t correlation, const char *why)
 {
-    VN_LOG(VN_LOG_WARN, "stream.closed", "why=\"%s\"", why);
+    VN_LOG(s->stopping ? VN_LOG_DEBUG : VN_LOG_WARN, "stream.closed", "why=\"%s\"", why);
     vn_peer_send(s, p, VN_KIND_STREAM_CLOSED, correlation, NULL);
 }
 
@@ -270,8 +270,10 @@ static void send_register_response(struct vn_scheduler *s, struct vn_link *l, co
     }
     m.payload_case = ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_REGISTER_RESPONSE;
     m.register_response = &r;
-    VN_LOG(VN_LOG_INFO, r.accepted ? "worker.registered" : "worker.rejected", "worker=\"%s\" %s%s%s", a->worker_id, r.accepted ? "" : "why=\"",
-           r.accepted ? "" : a->text, r.accepted ? "" : "\"");
+    if (r.accepted)
+        VN_LOG(VN_LOG_INFO, "worker.registered", "worker=\"%s\"", a->worker_id);
+    else
+        VN_LOG(VN_LOG_WARN, "worker.rejected", "worker=\"%s\" why=\"%s\"", a->worker_id, a->text);
     send_message(s, l, &m);
     if (!r.accepted && !l->closing)
         close_link(s, l, "registration refused");

@@ -2,9 +2,7 @@
  * the job stands. Progress only marks a follower; what it hears is made from the job's state when its turn comes, so a slow or busy one skips numbers
  * instead of piling them up. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "libshared/log.h"
 #include "services/scheduler/scheduler.h"
 
 enum { DEFAULT_WAIT_S = 5, MAX_WAIT_S = 3600 };
@@ -231,7 +229,7 @@ static struct vn_watcher *add(struct vn_scheduler *s, struct vn_peer *p, uint64_
     }
     w->peer = p;
     w->correlation = correlation;
-    memcpy(w->job_id, j->id, sizeof w->job_id);
+    w->job = j;
     w->next = s->watchers;
     s->watchers = w;
     s->n_watchers++;
@@ -315,7 +313,7 @@ void vn_watch_changed(struct vn_scheduler *s, const struct vn_job *j, int progre
     struct vn_watcher **at = &s->watchers;
     while (*at) {
         struct vn_watcher *w = *at;
-        if (strcmp(w->job_id, j->id) != 0) {
+        if (w->job != j) {
             at = &w->next;
         } else if (j->state == VN_JOB_RUNNING) {
             w->dirty = 1;
@@ -338,12 +336,11 @@ void vn_watch_tick(struct vn_scheduler *s)
     struct vn_watcher **at = &s->watchers;
     while (*at) {
         struct vn_watcher *w = *at;
-        const struct vn_job *j = vn_core_job(s->core, w->job_id);
         int over = w->waits && now >= w->deadline_ns;
-        if (j && over)
-            send_result(s, w->peer, w->correlation, j);
-        else if (j && !w->waits && w->dirty && now - w->told_ns >= VN_PROGRESS_NS && !w->peer->outbox)
-            send_progress(s, w, j, now);
+        if (over)
+            send_result(s, w->peer, w->correlation, w->job);
+        else if (!w->waits && w->dirty && now - w->told_ns >= VN_PROGRESS_NS && !w->peer->outbox)
+            send_progress(s, w, w->job, now);
         if (over)
             drop(s, at);
         else

@@ -663,6 +663,41 @@ Test(scheduler, lists_show_what_is_there)
     vn_bus_client_close(w);
 }
 
+/* Random bodies under every kind, cut and flipped real ones among them: the scheduler answers or ignores them and lives. */
+Test(scheduler, survives_garbage)
+{
+    struct vn_bus_client *w = worker_open("w1", 1);
+    launch(1);
+    forget(hear_task(w, CONTRIBUTION));
+    static const uint16_t kinds[] = {1, 4, 5, 16, 17, 18, 19, 20, 21, 22, 32, 33, 34, 48, 49, 50, 51, 65, 66, 2};
+    uint8_t body[200];
+    uint64_t x = 12345;
+    for (int i = 0; i < 3000; i++) {
+        size_t n = 0;
+        for (; n < (size_t)(i % 97); n++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            body[n] = (uint8_t)(x >> 56);
+            if (i % 3 == 0 && n < 2)
+                body[n] = n == 0 ? (uint8_t)(8 * (1 + i / 3 % 8) + 2) : (uint8_t)(i % 97 - 2);
+        }
+        struct vn_bus_message m = {.kind = i % 4 == 0 ? 64 : kinds[(x >> 32) % 20], .correlation = 1 + (x >> 20) % 5, .body = body, .body_len = n};
+        cr_assert_eq(vn_bus_client_send(gateway, &m), VN_OK);
+        if (i % 100 == 99) {
+            send_message(gateway, VN_KIND_HELLO, 3, NULL);
+            send_message(gateway, VN_KIND_PING, 99, NULL);
+            for (uint64_t correlation = 0; correlation != 99;) {
+                struct vn_bus_message answer = hear(gateway);
+                correlation = answer.correlation;
+                vn_bus_message_fini(&answer);
+            }
+        }
+    }
+    Zisk__Coordinator__V1__WaitJobResultResponse *r = wait_result(1);
+    cr_assert_eq(r->job_status->status_case, ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_RUNNING);
+    zisk__coordinator__v1__wait_job_result_response__free_unpacked(r, NULL);
+    vn_bus_client_close(w);
+}
+
 Test(scheduler, stopping_tells_everyone)
 {
     struct vn_bus_client *w = worker_open("w1", 1);
