@@ -182,7 +182,8 @@ struct vn_core;
 enum vn_status vn_core_new(struct vn_core **c, const struct vn_core_config *config) VN_MUST_CHECK;
 void vn_core_free(struct vn_core *c);
 
-/* Everything the event points to must live until its actions have been carried out. now_ns is monotonic, wall_ns the wall clock for what people are shown. *actions is valid until the next step.
+/* Everything the event points to must live until its actions have been carried out. now_ns is monotonic, wall_ns the wall clock for what people are
+ * shown. *actions is valid until the next step.
  * Errors: VN_ERR_MEMORY, after which the state is of no use. */
 enum vn_status vn_core_step(struct vn_core *c, const struct vn_event *e, uint64_t now_ns, uint64_t wall_ns, const struct vn_action **actions,
                             size_t *n_actions) VN_MUST_CHECK;
