@@ -187,21 +187,30 @@ static void go_down(struct vn_link *l, const char *reason)
     empty_outbox(l);
     for (struct vn_call *c = l->gateway->calls, *next; c; c = next) {
         next = c->next;
-        if (c->correlation)
+        if (c->correlation) {
+            c->bus_open = 0;
             vn_call_fail(c, VN_ERR_IO, "the scheduler was lost; the coordinator is restarting it, try again in a moment");
+        }
     }
     vn_gateway_link_changed(l->gateway, 0);
 }
 
-static void fail_from_error(struct vn_call *c, const struct vn_bus_message *m)
+/* c: who asked, NULL if nobody does any more. An error of class `peer` says that the scheduler does not know us. */
+static void refused(struct vn_link *l, struct vn_call *c, const struct vn_bus_message *m, uint64_t now_ns)
 {
     Venus__Bus__V1__Error *e = venus__bus__v1__error__unpack(NULL, m->body_len, m->body);
-    c->bus_open = 0;
-    if (e)
-        vn_call_fail(c, e->status < VN_STATUS_COUNT && e->status != VN_OK ? (enum vn_status)e->status : VN_ERR_INTERNAL,
-                     vn_wire_text_ok((const uint8_t *)e->text, strlen(e->text)) ? e->text : NULL);
-    else
-        vn_call_fail(c, VN_ERR_INTERNAL, "the scheduler gave an answer that cannot be read");
+    if (m->correlation == 0 || (e && e->status == VN_ERR_PEER)) {
+        go_down(l, e ? e->text : "refused");
+        l->pinged_ns = now_ns;
+        greet(l);
+    } else if (c) {
+        c->bus_open = 0;
+        if (e)
+            vn_call_fail(c, e->status < VN_STATUS_COUNT && e->status != VN_OK ? (enum vn_status)e->status : VN_ERR_INTERNAL,
+                         vn_wire_text_ok((const uint8_t *)e->text, strlen(e->text)) ? e->text : NULL);
+        else
+            vn_call_fail(c, VN_ERR_INTERNAL, "the scheduler gave an answer that cannot be read");
+    }
     venus__bus__v1__error__free_unpacked(e, NULL);
 }
 
@@ -222,20 +231,12 @@ static void handle(struct vn_link *l, struct vn_bus_message *m, uint64_t now_ns)
     }
     if (m->kind == VN_KIND_PONG)
         return;
-    if (m->correlation == 0) {
-        if (m->kind == VN_KIND_ERROR) {
-            Venus__Bus__V1__Error *e = venus__bus__v1__error__unpack(NULL, m->body_len, m->body);
-            go_down(l, e ? e->text : "refused");
-            venus__bus__v1__error__free_unpacked(e, NULL);
-        }
-        return;
-    }
-    struct vn_call *c = find(l, m->correlation);
-    if (!c || c->finishing)
-        return;
+    struct vn_call *c = m->correlation ? find(l, m->correlation) : NULL;
+    if (c && c->finishing)
+        c = NULL;
     if (m->kind == VN_KIND_ERROR)
-        fail_from_error(c, m);
-    else
+        refused(l, c, m, now_ns);
+    else if (c)
         c->method->answered(c, m);
 }
 

@@ -424,6 +424,20 @@ class Health(Gateway):
         self.assertEqual(next(watch).status, 1)
         self.assertEqual(self.api.JobStatus(pb.JobStatusRequest(job_id="j"), timeout=10).job.state, "Completed")
 
+    def test_calls_during_a_restart_may_be_tried_again(self):
+        self.scheduler.terminate()
+        self.scheduler.wait(10)
+        self.start_scheduler()
+        end = time.monotonic() + 10
+        while True:
+            try:
+                self.api.JobStatus(pb.JobStatusRequest(job_id="j"), timeout=10)
+                break
+            except grpc.RpcError as e:
+                self.assertEqual(e.code(), grpc.StatusCode.UNAVAILABLE, e.details())
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.02)
+
 
 class NoScheduler(Gateway):
     scheduler_runs = False
