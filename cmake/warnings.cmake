@@ -1,7 +1,7 @@
-# Flags every target of the project is built with.
+# Flags every target of the project is built with. Targets with the property VENUS_CRITERION use that library's assertion macros, which convert.
 add_library(venus_flags INTERFACE)
 target_compile_options(venus_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wvla -Wno-sign-conversion
+  -Wall -Wextra -Wshadow $<$<NOT:$<BOOL:$<TARGET_PROPERTY:VENUS_CRITERION>>>:-Wconversion> -Wvla -Wno-sign-conversion
   $<$<BOOL:${VENUS_WERROR}>:-Werror>
   -fno-strict-aliasing -fvisibility=hidden
   -UNDEBUG) # assertions stay on in release builds
