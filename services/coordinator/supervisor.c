@@ -288,12 +288,31 @@ static void ended(struct supervisor *s, struct service *v)
     v->pause_s = 2 * v->pause_s > LAST_PAUSE_S ? LAST_PAUSE_S : 2 * v->pause_s;
 }
 
+/* A port that was picked stays the same when the gateway starts again. */
+static void keep_port(struct supervisor *s)
+{
+    struct service *v = &s->services[GATEWAY];
+    char *text = NULL;
+    if (s->config.port != 0 || asprintf(&text, "--listen=%.*s:%d", (int)(strrchr(s->listen, ':') - s->listen), s->listen, s->port) < 0)
+        return;
+    for (unsigned i = 0; i < v->n_args; i++) {
+        if (strncmp(v->args[i], "--listen=", 9) == 0) {
+            free(v->args[i]);
+            v->args[i] = text;
+            return;
+        }
+    }
+    free(text);
+}
+
 static void heard_line(struct supervisor *s, struct service *v, const char *line)
 {
     if (v != &s->services[GATEWAY])
         return;
-    if (sscanf(line, "LISTENING %d", &s->port) == 1)
+    if (sscanf(line, "LISTENING %d", &s->port) == 1) {
+        keep_port(s);
         return;
+    }
     if (strcmp(line, "READY") == 0 && !s->ready) {
         s->ready = 1;
         VN_LOG(VN_LOG_INFO, "coordinator.ready", "host=%s port=%d bus=\"%s\"", s->config.host, s->port, s->bus);

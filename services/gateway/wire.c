@@ -53,6 +53,18 @@ static size_t varint(const uint8_t *p, size_t n, uint64_t *value)
     return 0;
 }
 
+/* Each number of a packed array ends, within ten bytes. */
+static int numbers_ok(const uint8_t *p, size_t n)
+{
+    unsigned more = 0;
+    for (size_t i = 0; i < n; i++) {
+        more = p[i] & 0x80 ? more + 1 : 0;
+        if (more == 10)
+            return 0;
+    }
+    return more == 0;
+}
+
 static unsigned wire_of(ProtobufCType type)
 {
     switch (type) {
@@ -120,8 +132,8 @@ static enum vn_status check(const ProtobufCMessageDescriptor *type, const uint8_
             int packed = wire == WIRE_BYTES && want != WIRE_BYTES && field->label == PROTOBUF_C_LABEL_REPEATED;
             if (wire != want && !packed)
                 return bad(err, type, field, "has the wrong type");
-            if (packed && len && want == WIRE_VARINT && p[len - 1] & 0x80)
-                return bad(err, type, field, "is cut short");
+            if (packed && want == WIRE_VARINT && !numbers_ok(p, (size_t)len))
+                return bad(err, type, field, "holds a broken number");
             if (packed && ((want == WIRE_64 && len % 8) || (want == WIRE_32 && len % 4)))
                 return bad(err, type, field, "is cut short");
             if (field->type == PROTOBUF_C_TYPE_STRING && !vn_wire_text_ok(p, (size_t)len))

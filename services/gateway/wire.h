@@ -11,7 +11,7 @@
 #define VN_WIRE_MAX_DEPTH 32u /* the public messages nest five deep */
 
 /* Errors: VN_ERR_FORMAT with a sentence naming the field: truncated, wrong wire type, nested too deep, text that is not
- * UTF-8 or holds a zero byte. Unknown fields are fine. Elements inside packed arrays are left to the reader. */
+ * UTF-8 or holds a zero byte. Unknown fields are fine. */
 enum vn_status vn_wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t n, struct vn_error *err) VN_MUST_CHECK;
 
 /* 1 if the bytes are well-formed UTF-8 without zero bytes. */
