@@ -56,7 +56,7 @@ static void header_write(uint8_t h[HEADER_BYTES], const struct vn_bus_message *m
 static int kind_known(uint16_t kind)
 {
     return (kind >= VN_KIND_ERROR && kind <= VN_KIND_PONG) || (kind >= VN_KIND_LAUNCH_PROOF && kind <= VN_KIND_HEALTH) ||
-           (kind >= VN_KIND_WATCH_JOB && kind <= VN_KIND_CANCEL_JOB) || (kind >= VN_KIND_REPLY && kind <= VN_KIND_ABANDON) ||
+           (kind >= VN_KIND_WATCH_JOB && kind <= VN_KIND_LOG_LEVEL && kind != 39) || (kind >= VN_KIND_REPLY && kind <= VN_KIND_ABANDON) ||
            (kind >= VN_KIND_WORKER && kind <= VN_KIND_STREAM_CLOSED);
 }
 

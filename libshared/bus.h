@@ -24,6 +24,9 @@ enum vn_bus_kind {
     VN_KIND_HEALTH = 22,
     VN_KIND_WATCH_JOB = 32,     /* zisk.coordinator.v1: answered by any number of EVENTs, then END */
     VN_KIND_WAIT_JOB = 33, VN_KIND_CANCEL_JOB = 34,
+    VN_KIND_REGISTER_PROGRAM = 35, VN_KIND_JOB_REQUEST = 36,
+    VN_KIND_PUSH_INPUT = 37, VN_KIND_PUSH_HINTS = 38, /* one message of the client's stream each, answered by REPLY; without chunk: its end */
+    VN_KIND_DRAIN_WORKER = 40, VN_KIND_LOG_LEVEL = 41, /* bus.DrainWorker, bus.LogLevel; from administrators only */
     VN_KIND_REPLY = 48,         /* the response message of the request with that correlation */
     VN_KIND_EVENT = 49,         /* one message of a stream answer */
     VN_KIND_END = 50,           /* stream answer complete */

@@ -81,7 +81,7 @@ static void clean_up(struct vn_core *c)
     struct vn_job **p = &c->jobs;
     while (*p && c->n_jobs > c->config.keep_jobs) {
         struct vn_job *j = *p;
-        if (j->state == VN_JOB_RUNNING) {
+        if (vn_job_is_live(j)) {
             p = &j->next;
             continue;
         }
@@ -99,6 +99,8 @@ static void tick(struct vn_core *c)
     for (struct vn_job *j = c->jobs; j; j = j->next)
         vn_job_tick(c, j);
 }
+
+static int is_about_input(const char *text) { return strncmp(text, "Input", 5) == 0 || strncmp(text, "Hints", 5) == 0; }
 
 static void handle_answer(struct vn_core *c, struct vn_worker *w, const struct vn_event *e)
 {
@@ -118,7 +120,8 @@ static void handle_answer(struct vn_core *c, struct vn_worker *w, const struct v
         vn_job_progress(c, w, e);
         break;
     case VN_EVENT_TASK_FAILED:
-        vn_job_fail(c, w->job, strncmp(e->text, "Input", 5) == 0 ? VN_FAILURE_INPUT : VN_FAILURE_EXECUTION, "%s", *e->text ? e->text : "Task execution failed");
+        vn_job_fail_worker(c, w->job, w, is_about_input(e->text) ? VN_FAILURE_INPUT : VN_FAILURE_EXECUTION, "%s",
+                           *e->text ? e->text : "Task execution failed");
         break;
     default:
         break;
@@ -145,6 +148,10 @@ static void handle_job(struct vn_core *c, const struct vn_event *e)
         return;
     if (e->kind == VN_EVENT_CANCEL)
         vn_job_cancel(c, j);
+    else if (e->kind == VN_EVENT_FAIL)
+        vn_job_fail(c, j, e->failure, "%s", e->text);
+    else if (e->kind == VN_EVENT_INPUT)
+        vn_job_input(c, j, e);
     else if (e->kind == VN_EVENT_VERIFIED)
         vn_job_verified(c, j, e);
     else
@@ -173,7 +180,12 @@ enum vn_status vn_core_step(struct vn_core *c, const struct vn_event *e, uint64_
     case VN_EVENT_PROGRESS:
         handle_worker(c, e);
         break;
+    case VN_EVENT_DRAIN:
+        vn_worker_drain(c, e);
+        break;
     case VN_EVENT_CANCEL:
+    case VN_EVENT_FAIL:
+    case VN_EVENT_INPUT:
     case VN_EVENT_VERIFIED:
     case VN_EVENT_SAVED:
         handle_job(c, e);
@@ -182,6 +194,7 @@ enum vn_status vn_core_step(struct vn_core *c, const struct vn_event *e, uint64_
         tick(c);
         break;
     }
+    vn_queue_dispatch(c);
     *actions = c->actions;
     *n_actions = c->n_actions;
     return c->out_of_memory ? VN_ERR_MEMORY : VN_OK;

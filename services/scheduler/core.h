@@ -13,11 +13,19 @@
  *   PROGRESS    shards done inside a task      CHANGED           something a watcher of the job wants to hear
  *   CANCEL      a client gives a job up        VERIFY            check this final proof -> VERIFIED
  *   VERIFIED, SAVED  the proof's fate          SAVE              put the checked proof in its place -> SAVED
- *   TICK        time has passed                DISCARD           forget the unchecked proof (and its check)
+ *   FAIL        the adapter cannot go on       DISCARD           forget the unchecked proof (and its check)
+ *   INPUT       a piece of a job's input
+ *   DRAIN       give a worker no more jobs
+ *   TICK        time has passed
+ *
+ * A job that may wait (vn_launch.queue) is kept when the idle workers are not enough for it and starts by priority, then by age, after any step
+ * that lets it. The first of the queue that the connected workers could serve at all keeps the others and new jobs from taking what it waits for;
+ * one they could not serve is passed over until more workers come.
+ * A simulated job does on its only worker what one of several would have to do, and ends after Prove without a proof.
  *
  * A link is one worker stream; the adapter numbers links from 1 and never uses a number twice. A job's units are 0..job_units-1; a shard belongs to
  * the unit (shard mod job_units). Ranks are positions in the job's list of workers. Invariants, held by the simulator: every unit of a job belongs to
- * exactly one of its workers; a worker works for at most one job, which is running; every job ends. */
+ * exactly one of its workers (of a simulated job: to its one worker or to nobody); a worker works for at most one job, which is running; every job ends. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,8 +42,12 @@
 #define VN_MAX_ID 128u            /* bytes of a worker id */
 #define VN_MAX_DATA_ID 256u
 #define VN_MAX_PATH 4096u
+#define VN_MAX_JOB_INPUT (120u << 20)  /* leaves room for the rest of the task message */
+#define VN_MAX_QUEUED_INPUT ((size_t)2 << 30) /* inputs of all jobs that wait */
+#define VN_HASH_ID 65u            /* SHA-256 in hexadecimal digits and a zero byte */
 
-enum vn_job_state { VN_JOB_RUNNING, VN_JOB_COMPLETED, VN_JOB_FAILED, VN_JOB_CANCELLED };
+enum vn_job_state { VN_JOB_WAITING /* for its input */, VN_JOB_QUEUED, VN_JOB_RUNNING, VN_JOB_COMPLETED, VN_JOB_FAILED, VN_JOB_CANCELLED };
+enum vn_job_kind { VN_JOB_PROVE, VN_JOB_EXECUTE /* ends after Contributions */ };
 enum vn_phase { VN_PHASE_CONTRIBUTIONS, VN_PHASE_PROVE, VN_PHASE_AGGREGATE };
 enum vn_failure { VN_FAILURE_NONE, VN_FAILURE_TIMEOUT, VN_FAILURE_INPUT, VN_FAILURE_EXECUTION, VN_FAILURE_INTERNAL };
 
@@ -54,6 +66,7 @@ struct vn_worker {
     char id[VN_MAX_ID + 1];
     uint64_t link;            /* 0: disconnected */
     uint32_t units;
+    int drained;              /* gets no new job */
     struct vn_job *job;       /* the one it is reserved for */
     uint32_t rank;            /* in that job */
     enum vn_phase task;       /* what it was last told to do for it */
@@ -77,8 +90,18 @@ struct vn_job {
     struct vn_job *next;      /* launch order */
     char id[37];
     char *data_id;
+    enum vn_job_kind kind;
+    char hash_id[VN_HASH_ID]; /* "": the workers' own program */
     enum vn_job_state state;
     enum vn_phase phase;
+    uint32_t priority;
+    uint32_t wanted, minimal; /* compute units */
+    int simulated;
+    char *input_path, *hints_path; /* NULL: none */
+    uint8_t *input;           /* own copy while it waits */
+    size_t input_len;
+    int has_input;            /* inline, maybe of no bytes */
+    int hints_stream;
     struct vn_member *members;
     uint32_t n_members;
     uint32_t job_units;
@@ -100,12 +123,17 @@ struct vn_job {
 
     uint64_t deadline_ns;
     uint64_t phase_limit_ns;
-    uint64_t started_ns, ended_ns;             /* monotonic */
+    uint64_t limit_wall_ns;   /* the client's own limit; 0: none */
+    uint64_t created_wall_ns;
+    uint64_t created_ns, started_ns, ended_ns; /* monotonic; started_ns = created_ns while it waits */
+    uint64_t phase_ns[3];                      /* how long each finished phase took */
+    uint64_t phase_started_ns;
     uint64_t started_wall_ns, phase_wall_ns, ended_wall_ns;
     uint64_t steps_done;
     enum vn_failure failure;
     enum vn_phase failed_phase;
     char reason[512];
+    char failed_worker[VN_MAX_ID + 1]; /* whose fault it was; "": nobody's */
     int trim;                 /* buffers of finished phases are freed before the next event */
 };
 
@@ -115,7 +143,8 @@ struct vn_core_config {
     uint64_t heartbeat_ns;    /* between heartbeats */
     uint64_t silence_ns;      /* a worker unheard for so long is gone */
     uint64_t forget_ns;       /* a disconnected worker is listed for so long */
-    uint32_t keep_jobs, keep_proofs;
+    uint64_t input_ns;        /* without another piece of input for so long, a job that waits for it fails */
+    uint32_t keep_jobs, keep_proofs, max_queued;
 };
 
 struct vn_launch {
@@ -126,19 +155,30 @@ struct vn_launch {
     const char *input_path;   /* NULL unless relayed to the workers */
     const uint8_t *input_data; /* NULL unless sent inline */
     size_t input_len;
+    enum vn_job_kind kind;
+    const char *hash_id;      /* NULL: the workers' own program */
+    int queue;                /* may wait */
+    uint32_t priority;        /* larger ones first */
+    int wait_for_input;       /* its input comes with INPUT; needs queue */
+    const char *hints_path;   /* NULL: no hints */
+    int hints_stream;
+    int simulated;
+    uint32_t simulated_node;
+    uint64_t limit_wall_ns;   /* 0: none */
 };
 
 enum vn_event_kind {
     VN_EVENT_REGISTER, VN_EVENT_HEARD, VN_EVENT_LINK_CLOSED, VN_EVENT_LAUNCH, VN_EVENT_CONTRIBUTIONS, VN_EVENT_PROOFS, VN_EVENT_FINAL,
-    VN_EVENT_TASK_FAILED, VN_EVENT_PROGRESS, VN_EVENT_CANCEL, VN_EVENT_VERIFIED, VN_EVENT_SAVED, VN_EVENT_TICK,
+    VN_EVENT_TASK_FAILED, VN_EVENT_PROGRESS, VN_EVENT_CANCEL, VN_EVENT_FAIL, VN_EVENT_INPUT, VN_EVENT_DRAIN, VN_EVENT_VERIFIED, VN_EVENT_SAVED,
+    VN_EVENT_TICK,
 };
 
 struct vn_event {
     enum vn_event_kind kind;
     uint64_t link;            /* worker events */
-    const char *job_id;       /* worker answers, CANCEL, VERIFIED, SAVED; REGISTER: last known job or NULL */
-    const char *text;         /* TASK_FAILED, VERIFIED, SAVED: reason; LINK_CLOSED: why, or NULL */
-    const char *worker_id;    /* REGISTER */
+    const char *job_id;       /* worker answers, CANCEL, FAIL, INPUT, VERIFIED, SAVED; REGISTER: last known job or NULL */
+    const char *text;         /* TASK_FAILED, FAIL, VERIFIED, SAVED: reason; LINK_CLOSED: why, or NULL */
+    const char *worker_id;    /* REGISTER, DRAIN */
     uint32_t units;           /* REGISTER */
     const struct vn_launch *launch;
     const struct vn_entry *entries; /* CONTRIBUTIONS, PROOFS */
@@ -147,7 +187,10 @@ struct vn_event {
     size_t n_publics, n_values;
     uint64_t steps;           /* FINAL (0: not told), PROGRESS, VERIFIED */
     uint32_t shards_done, shards_total; /* PROGRESS */
-    int ok;                   /* VERIFIED, SAVED */
+    enum vn_failure failure;  /* FAIL */
+    const uint8_t *bytes;     /* INPUT */
+    size_t n_bytes;
+    int ok;                   /* VERIFIED, SAVED; DRAIN: 1 no more jobs, 0 jobs again; INPUT: this was the last piece */
     const uint8_t *outputs;   /* VERIFIED: 256 bytes */
     const uint32_t *key;      /* VERIFIED: digest of the verifying key, canonical elements */
 };
@@ -158,7 +201,7 @@ enum vn_action_kind {
     VN_ACTION_DISCARD,
 };
 
-/* What points into the core lives until the next vn_core_step; input_path and input_data are those of the LAUNCH event. */
+/* What points into the core lives until the next vn_core_step; input_data may be that of the LAUNCH event. */
 struct vn_action {
     enum vn_action_kind kind;
     uint64_t link;
@@ -169,8 +212,7 @@ struct vn_action {
     uint64_t token;           /* LAUNCHED, REFUSED */
     enum vn_status status;    /* REFUSED */
     char text[256];           /* REJECT, REFUSED, CANCEL_TASK, CLOSE_LINK */
-    const char *input_path;   /* CONTRIBUTE */
-    const uint8_t *input_data;
+    const uint8_t *input_data; /* CONTRIBUTE; NULL: none or job->input_path */
     size_t input_len;
     const struct vn_entry *entries; /* AGGREGATE: proofs of one worker, may be none */
     size_t n_entries;
@@ -193,6 +235,8 @@ const struct vn_job *vn_core_jobs(const struct vn_core *c);
 const struct vn_job *vn_core_job(const struct vn_core *c, const char *id);
 const struct vn_worker *vn_core_workers(const struct vn_core *c);
 
+int vn_job_is_live(const struct vn_job *job);           /* has not ended */
+int vn_worker_is_idle(const struct vn_worker *w);       /* could start a job now */
 const char *vn_phase_name(enum vn_phase p);             /* "Contributions" */
 uint32_t vn_job_shards_done(const struct vn_job *job);  /* of the current phase */
 

@@ -27,10 +27,15 @@ void vn_worker_heard(struct vn_core *c, struct vn_worker *w);
 /* The stream is gone: the worker is disconnected and the job it worked for fails. */
 void vn_worker_lost(struct vn_core *c, struct vn_worker *w, const char *why);
 void vn_worker_tick(struct vn_core *c);
-uint32_t vn_worker_is_idle(const struct vn_worker *w);
+void vn_worker_drain(struct vn_core *c, const struct vn_event *e);
+
+/* ---- queue.c ---- */
+void vn_job_launch(struct vn_core *c, const struct vn_launch *l);
+void vn_job_input(struct vn_core *c, struct vn_job *j, const struct vn_event *e);
+/* Starts what waits and can start now. */
+void vn_queue_dispatch(struct vn_core *c);
 
 /* ---- jobs.c ---- */
-void vn_job_launch(struct vn_core *c, const struct vn_launch *l);
 void vn_job_contributions(struct vn_core *c, struct vn_worker *w, const struct vn_event *e);
 void vn_job_proofs(struct vn_core *c, struct vn_worker *w, const struct vn_event *e);
 void vn_job_final(struct vn_core *c, struct vn_worker *w, const struct vn_event *e);
@@ -40,6 +45,11 @@ void vn_job_verified(struct vn_core *c, struct vn_job *j, const struct vn_event 
 void vn_job_saved(struct vn_core *c, struct vn_job *j, const struct vn_event *e);
 /* Ends a running job; does nothing to one that has ended. */
 void vn_job_fail(struct vn_core *c, struct vn_job *j, enum vn_failure failure, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same with the worker whose fault it was. */
+void vn_job_fail_worker(struct vn_core *c, struct vn_job *j, const struct vn_worker *w, enum vn_failure failure, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+void vn_job_changed(struct vn_core *c, struct vn_job *j, int progress);
+void vn_job_enter_phase(struct vn_core *c, struct vn_job *j, enum vn_phase phase);
 void vn_job_tick(struct vn_core *c, struct vn_job *j);
 void vn_job_trim(struct vn_job *j);
 void vn_job_free(struct vn_job *j);

@@ -1,6 +1,6 @@
 /* The life of a job. A member is a worker's part in it: its units, whether it has answered the current phase, its proofs while they wait for the
  * aggregator. The worker itself is held through member.worker from the selection until its part is done or the job ends, whichever is first; those
- * are the only places that set and clear vn_worker.job.
+ * are the only places that set and clear vn_worker.job. How it is set: queue.c.
  * Proofs reach the aggregator one message at a time, in the order of arrival, its own first and empty: n_sent messages are out, n_acked answered.
  * Phase names change when every member has answered, while the aggregator may already be at work on the first proofs. */
 #include <assert.h>
@@ -22,6 +22,8 @@ uint32_t vn_job_shards_done(const struct vn_job *j)
         n += j->members[i].shards_done;
     return n > VN_MAX_JOB_SHARDS ? VN_MAX_JOB_SHARDS : (uint32_t)n;
 }
+
+int vn_job_is_live(const struct vn_job *j) { return j->state == VN_JOB_WAITING || j->state == VN_JOB_QUEUED || j->state == VN_JOB_RUNNING; }
 
 struct vn_job *vn_job_find(const struct vn_core *c, const char *id)
 {
@@ -47,6 +49,8 @@ void vn_job_trim(struct vn_job *j)
     j->trim = 0;
     free(j->leaves);
     j->leaves = NULL;
+    free(j->input);
+    j->input = NULL;
     if (j->state == VN_JOB_RUNNING)
         return;
     for (uint32_t i = 0; i < j->n_members; i++)
@@ -70,6 +74,9 @@ void vn_job_free(struct vn_job *j)
     }
     free(j->members);
     free(j->data_id);
+    free(j->input_path);
+    free(j->hints_path);
+    free(j->input);
     free(j->owner);
     free(j->leaves);
     free(j->leaf_rank);
@@ -81,7 +88,7 @@ void vn_job_free(struct vn_job *j)
 
 /* ---- ends ---- */
 
-static void changed(struct vn_core *c, struct vn_job *j, int progress)
+void vn_job_changed(struct vn_core *c, struct vn_job *j, int progress)
 {
     struct vn_action *a = vn_core_act(c, VN_ACTION_CHANGED);
     a->job = j;
@@ -107,6 +114,8 @@ static void release(struct vn_core *c, struct vn_job *j, struct vn_member *m, co
 
 static void end(struct vn_core *c, struct vn_job *j, enum vn_job_state state, const char *reason)
 {
+    if (j->state == VN_JOB_RUNNING)
+        j->phase_ns[j->phase] = c->now_ns - j->phase_started_ns;
     j->state = state;
     j->ended_ns = c->now_ns;
     j->ended_wall_ns = c->wall_ns;
@@ -118,38 +127,62 @@ static void end(struct vn_core *c, struct vn_job *j, enum vn_job_state state, co
         a->job = j;
     }
     j->checking = 0;
-    changed(c, j, 0);
+    vn_job_changed(c, j, 0);
 }
 
-void vn_job_fail(struct vn_core *c, struct vn_job *j, enum vn_failure failure, const char *format, ...)
+static void fail(struct vn_core *c, struct vn_job *j, const struct vn_worker *w, enum vn_failure failure, const char *format, va_list ap)
 {
-    if (j->state != VN_JOB_RUNNING)
+    if (!vn_job_is_live(j))
         return;
-    va_list ap;
-    va_start(ap, format);
     vsnprintf(j->reason, sizeof j->reason, format, ap);
-    va_end(ap);
+    if (w)
+        memcpy(j->failed_worker, w->id, sizeof j->failed_worker);
     j->failure = failure;
     j->failed_phase = j->phase;
     end(c, j, VN_JOB_FAILED, j->reason);
 }
 
+void vn_job_fail(struct vn_core *c, struct vn_job *j, enum vn_failure failure, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    fail(c, j, NULL, failure, format, ap);
+    va_end(ap);
+}
+
+void vn_job_fail_worker(struct vn_core *c, struct vn_job *j, const struct vn_worker *w, enum vn_failure failure, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    fail(c, j, w, failure, format, ap);
+    va_end(ap);
+}
+
 void vn_job_cancel(struct vn_core *c, struct vn_job *j)
 {
-    if (j->state == VN_JOB_RUNNING)
+    if (vn_job_is_live(j))
         end(c, j, VN_JOB_CANCELLED, "the job was cancelled");
 }
 
 void vn_job_tick(struct vn_core *c, struct vn_job *j)
 {
-    if (j->state == VN_JOB_RUNNING && c->now_ns >= j->deadline_ns)
+    if (!vn_job_is_live(j))
+        return;
+    if (j->limit_wall_ns != 0 && c->wall_ns >= j->limit_wall_ns)
+        vn_job_fail(c, j, VN_FAILURE_TIMEOUT, "The limit that the client set has passed");
+    else if (j->state == VN_JOB_WAITING && c->now_ns >= j->deadline_ns)
+        vn_job_fail(c, j, VN_FAILURE_TIMEOUT, "No input came for %llu seconds", (unsigned long long)(j->phase_limit_ns / 1000000000u));
+    else if (j->state == VN_JOB_RUNNING && c->now_ns >= j->deadline_ns)
         vn_job_fail(c, j, VN_FAILURE_TIMEOUT, "Phase %s took longer than %llu seconds", phase_names[j->phase],
                     (unsigned long long)(j->phase_limit_ns / 1000000000u));
 }
 
-static void enter_phase(struct vn_core *c, struct vn_job *j, enum vn_phase phase)
+void vn_job_enter_phase(struct vn_core *c, struct vn_job *j, enum vn_phase phase)
 {
+    if (phase != VN_PHASE_CONTRIBUTIONS)
+        j->phase_ns[j->phase] = c->now_ns - j->phase_started_ns;
     j->phase = phase;
+    j->phase_started_ns = c->now_ns;
     j->phase_wall_ns = c->wall_ns;
     j->phase_limit_ns = phase == VN_PHASE_CONTRIBUTIONS ? c->config.phase1_timeout_ns : c->config.phase2_timeout_ns;
     j->deadline_ns = c->now_ns + j->phase_limit_ns;
@@ -160,144 +193,7 @@ static void enter_phase(struct vn_core *c, struct vn_job *j, enum vn_phase phase
         m->shards_done = 0;
         m->shards_total = m->n_shards;
     }
-    changed(c, j, 0);
-}
-
-/* ---- launch ---- */
-
-static void refuse(struct vn_core *c, const struct vn_launch *l, enum vn_status status, const char *format, ...) __attribute__((format(printf, 4, 5)));
-static void refuse(struct vn_core *c, const struct vn_launch *l, enum vn_status status, const char *format, ...)
-{
-    struct vn_action *a = vn_core_act(c, VN_ACTION_REFUSED);
-    a->token = l->token;
-    a->status = status;
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(a->text, sizeof a->text, format, ap);
-    va_end(ap);
-}
-
-static uint64_t idle_units(const struct vn_core *c)
-{
-    uint64_t n = 0;
-    for (struct vn_worker *w = c->workers; w; w = w->next)
-        if (vn_worker_is_idle(w))
-            n += w->units;
-    return n;
-}
-
-/* How many of the idle workers, in registration order, cover the wish; their capacity is added up in *units. */
-static uint32_t select_workers(const struct vn_core *c, uint32_t wanted, uint64_t *units)
-{
-    uint32_t n = 0;
-    *units = 0;
-    for (struct vn_worker *w = c->workers; w && *units < wanted && n < c->config.max_workers_per_job; w = w->next)
-        if (vn_worker_is_idle(w)) {
-            *units += w->units;
-            n++;
-        }
-    return n;
-}
-
-static int reserve(struct vn_core *c, struct vn_job *j)
-{
-    uint32_t *capacity = vn_core_alloc(c, j->n_members, sizeof *capacity);
-    uint32_t *dealt = vn_core_alloc(c, j->n_members, sizeof *dealt);
-    int ok = capacity && dealt;
-    uint32_t rank = 0;
-    for (struct vn_worker *w = c->workers; ok && rank < j->n_members; w = w->next)
-        if (vn_worker_is_idle(w)) {
-            struct vn_member *m = &j->members[rank];
-            capacity[rank] = w->units;
-            m->worker = w;
-            memcpy(m->worker_id, w->id, sizeof m->worker_id);
-            w->job = j;
-            w->rank = rank++;
-            w->task = VN_PHASE_CONTRIBUTIONS;
-        }
-    if (ok)
-        vn_deal_units(j->owner, dealt, j->job_units, capacity, j->n_members);
-    for (uint32_t i = 0; ok && i < j->n_members; i++) {
-        j->members[i].units = vn_core_alloc(c, dealt[i], sizeof *j->members[i].units);
-        ok = j->members[i].units != NULL;
-    }
-    for (uint32_t u = 0; ok && u < j->job_units; u++) {
-        struct vn_member *m = &j->members[j->owner[u]];
-        m->units[m->n_units++] = u;
-    }
-    free(capacity);
-    free(dealt);
-    return ok;
-}
-
-static struct vn_job *create(struct vn_core *c, const struct vn_launch *l, uint32_t n_members, uint32_t job_units)
-{
-    struct vn_job *j = vn_core_alloc(c, 1, sizeof *j);
-    if (!j)
-        return NULL;
-    j->members = vn_core_alloc(c, n_members, sizeof *j->members);
-    j->owner = vn_core_alloc(c, job_units, sizeof *j->owner);
-    j->arrivals = vn_core_alloc(c, n_members, sizeof *j->arrivals);
-    j->data_id = strdup(l->data_id);
-    if (!j->members || !j->owner || !j->arrivals || !j->data_id) {
-        c->out_of_memory = 1;
-        vn_job_free(j);
-        return NULL;
-    }
-    snprintf(j->id, sizeof j->id, "%s", l->job_id);
-    j->n_members = n_members;
-    j->job_units = job_units;
-    j->started_ns = c->now_ns;
-    j->started_wall_ns = c->wall_ns;
-    *c->last_job = j;
-    c->last_job = &j->next;
-    c->n_jobs++;
-    return j;
-}
-
-void vn_job_launch(struct vn_core *c, const struct vn_launch *l)
-{
-    uint32_t wanted = l->compute_capacity;
-    uint32_t minimal = l->minimal_compute_capacity ? l->minimal_compute_capacity : wanted;
-    if (wanted == 0) {
-        refuse(c, l, VN_ERR_ARGUMENT, "Compute capacity must be greater than zero");
-        return;
-    }
-    if (minimal > wanted) {
-        refuse(c, l, VN_ERR_ARGUMENT, "Minimal compute capacity must not exceed compute capacity");
-        return;
-    }
-    uint64_t idle = idle_units(c), units;
-    if (idle < minimal) {
-        refuse(c, l, VN_ERR_CAPACITY, "Insufficient compute capacity: have %llu idle compute units, want %u", (unsigned long long)idle, minimal);
-        return;
-    }
-    uint32_t n = select_workers(c, wanted, &units);
-    if (units < minimal) {
-        refuse(c, l, VN_ERR_CAPACITY, "Insufficient compute capacity: a job gets at most %u workers, which have %llu compute units, want %u", n,
-               (unsigned long long)units, minimal);
-        return;
-    }
-    uint32_t job_units = units < wanted ? (uint32_t)units : wanted;
-    if (job_units > VN_MAX_JOB_UNITS)
-        job_units = VN_MAX_JOB_UNITS;
-    struct vn_job *j = create(c, l, n, job_units);
-    if (!j || !reserve(c, j))
-        return;
-
-    struct vn_action *a = vn_core_act(c, VN_ACTION_LAUNCHED);
-    a->token = l->token;
-    a->job = j;
-    for (uint32_t rank = 0; rank < n; rank++) {
-        a = vn_core_act(c, VN_ACTION_CONTRIBUTE);
-        a->link = j->members[rank].worker->link;
-        a->job = j;
-        a->rank = rank;
-        a->input_path = l->input_path;
-        a->input_data = l->input_data;
-        a->input_len = l->input_len;
-    }
-    enter_phase(c, j, VN_PHASE_CONTRIBUTIONS);
+    vn_job_changed(c, j, 0);
 }
 
 /* ---- phase 1 ---- */
@@ -351,12 +247,14 @@ static int take_leaf(struct vn_job *j, const struct vn_worker *w, const struct v
 static void start_prove(struct vn_core *c, struct vn_job *j)
 {
     for (uint32_t i = 0; i < j->n_shards; i++)
-        if (j->leaf_rank[i] == UINT32_MAX) {
+        if (j->owner[(i + 1) % j->job_units] == UINT32_MAX) {
+            j->leaf_rank[i] = 0; /* of a node that is not simulated: the leaf stays zero */
+        } else if (j->leaf_rank[i] == UINT32_MAX) {
             vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Shard %u of %u was contributed by no worker; it belongs to worker %s", i + 1, j->n_shards,
                         j->members[j->owner[(i + 1) % j->job_units]].worker_id);
             return;
         }
-    enter_phase(c, j, VN_PHASE_PROVE);
+    vn_job_enter_phase(c, j, VN_PHASE_PROVE);
     for (uint32_t rank = 0; rank < j->n_members; rank++) {
         struct vn_worker *w = j->members[rank].worker;
         w->task = VN_PHASE_PROVE;
@@ -375,22 +273,22 @@ void vn_job_contributions(struct vn_core *c, struct vn_worker *w, const struct v
     if (j->phase != VN_PHASE_CONTRIBUTIONS || m->answered)
         return;
     if (!values_plausible(e)) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s described its run in a way that cannot be understood", w->id);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s described its run in a way that cannot be understood", w->id);
         return;
     }
     if (j->n_answers == 0) {
         if (!adopt_run(c, j, e))
             return;
     } else if (memcmp(j->publics, e->publics, sizeof j->publics) != 0) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s found other public outputs than the workers before it", w->id);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s found other public outputs than the workers before it", w->id);
         return;
     } else if (memcmp(j->values, e->values, sizeof j->values) != 0) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s ran another program or another input than the workers before it", w->id);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s ran another program or another input than the workers before it", w->id);
         return;
     }
     for (size_t i = 0; i < e->n_entries; i++)
         if (!take_leaf(j, w, &e->entries[i])) {
-            vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s contributed shard %llu, which is not its own, given twice or malformed", w->id,
+            vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s contributed shard %llu, which is not its own, given twice or malformed", w->id,
                         (unsigned long long)e->entries[i].shard);
             return;
         }
@@ -398,8 +296,10 @@ void vn_job_contributions(struct vn_core *c, struct vn_worker *w, const struct v
     m->n_shards = (uint32_t)e->n_entries;
     m->shards_done = m->shards_total = m->n_shards;
     j->n_answers++;
-    changed(c, j, 1);
-    if (j->n_answers == j->n_members)
+    vn_job_changed(c, j, 1);
+    if (j->n_answers == j->n_members && j->kind == VN_JOB_EXECUTE)
+        end(c, j, VN_JOB_COMPLETED, "the program has been executed");
+    else if (j->n_answers == j->n_members)
         start_prove(c, j);
 }
 
@@ -465,12 +365,16 @@ void vn_job_proofs(struct vn_core *c, struct vn_worker *w, const struct vn_event
     if (j->phase != VN_PHASE_PROVE || m->answered)
         return;
     if (!check_proofs(j, w, e)) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s did not answer with exactly one well-formed proof for each of its %u shards", w->id, m->n_shards);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s did not answer with exactly one well-formed proof for each of its %u shards", w->id, m->n_shards);
         return;
     }
     m->answered = 1;
     m->shards_done = m->n_shards;
     j->n_answers++;
+    if (j->simulated) {
+        end(c, j, VN_JOB_COMPLETED, "the simulated node has done its part");
+        return;
+    }
     if (j->n_arrivals == 0)
         w->task = VN_PHASE_AGGREGATE;
     else if (!keep_proofs(c, m, e))
@@ -478,9 +382,9 @@ void vn_job_proofs(struct vn_core *c, struct vn_worker *w, const struct vn_event
     else
         release(c, j, m, "this worker's part of the job is done");
     j->arrivals[j->n_arrivals++] = (uint32_t)(m - j->members);
-    changed(c, j, 1);
+    vn_job_changed(c, j, 1);
     if (j->n_arrivals == j->n_members) {
-        enter_phase(c, j, VN_PHASE_AGGREGATE);
+        vn_job_enter_phase(c, j, VN_PHASE_AGGREGATE);
         for (uint32_t i = 0; i < j->n_acked; i++)
             j->members[j->arrivals[i]].shards_done = j->members[j->arrivals[i]].n_shards;
     }
@@ -490,11 +394,11 @@ void vn_job_proofs(struct vn_core *c, struct vn_worker *w, const struct vn_event
 static void check_final(struct vn_core *c, struct vn_job *j, const struct vn_worker *w, const struct vn_event *e)
 {
     if (!words_well_formed(e->values, e->n_values)) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s sent a malformed final proof", w->id);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s sent a malformed final proof", w->id);
         return;
     }
     if (e->steps != 0 && e->steps != j->values[2]) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, "Worker %s proved %llu steps, the run had %llu", w->id, (unsigned long long)e->steps,
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, "Worker %s proved %llu steps, the run had %llu", w->id, (unsigned long long)e->steps,
                     (unsigned long long)j->values[2]);
         return;
     }
@@ -520,7 +424,7 @@ void vn_job_final(struct vn_core *c, struct vn_worker *w, const struct vn_event 
         return;
     int last = j->n_sent == j->n_members;
     if (last != (e->n_values > 0)) {
-        vn_job_fail(c, j, VN_FAILURE_INTERNAL, last ? "Worker %s ended the aggregation without a final proof" : "Worker %s sent a final proof before it had every part",
+        vn_job_fail_worker(c, j, w, VN_FAILURE_INTERNAL, last ? "Worker %s ended the aggregation without a final proof" : "Worker %s sent a final proof before it had every part",
                     w->id);
         return;
     }
@@ -528,7 +432,7 @@ void vn_job_final(struct vn_core *c, struct vn_worker *w, const struct vn_event 
     free_proofs(m);
     if (j->phase == VN_PHASE_AGGREGATE)
         m->shards_done = m->n_shards;
-    changed(c, j, 1);
+    vn_job_changed(c, j, 1);
     if (last)
         check_final(c, j, w, e);
     else
@@ -545,7 +449,7 @@ void vn_job_progress(struct vn_core *c, struct vn_worker *w, const struct vn_eve
     m->shards_total = e->shards_total;
     if (e->steps > j->steps_done)
         j->steps_done = e->steps;
-    changed(c, j, 1);
+    vn_job_changed(c, j, 1);
 }
 
 /* ---- the proof's fate ---- */

@@ -23,8 +23,8 @@ static enum vn_status read_all(int fd, uint8_t **data, size_t *len, const char *
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return vn_fail(err, VN_ERR_ARGUMENT, "Input file %.300s is not a regular file", path);
-    if ((uint64_t)st.st_size > VN_MAX_INPUT)
-        return vn_fail(err, VN_ERR_LIMIT, "Input file %.300s has %lld bytes, at most %u can be sent inline", path, (long long)st.st_size, VN_MAX_INPUT);
+    if ((uint64_t)st.st_size > VN_MAX_JOB_INPUT)
+        return vn_fail(err, VN_ERR_LIMIT, "Input file %.300s has %lld bytes, at most %u can be sent inline", path, (long long)st.st_size, VN_MAX_JOB_INPUT);
     size_t want = (size_t)st.st_size, have = 0;
     uint8_t *bytes = malloc(want + 1);
     if (!bytes)
@@ -69,14 +69,12 @@ static enum vn_status check_modes(const launch_request *q, struct vn_error *err)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Hints mode is Stream but hints_uri is missing");
     if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH || q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM)
         return vn_fail(err, VN_ERR_UNSUPPORTED, "Precompile hints are not supported by this version");
-    if (q->simulated_node_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__SIMULATED_NODE_PRESENCE_SIMULATED_NODE)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "Simulated mode is not supported by this version");
     if (strlen(q->data_id) > VN_MAX_DATA_ID)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: data_id is longer than %u bytes", VN_MAX_DATA_ID);
     if (has_inputs && strlen(q->inputs_uri) > VN_MAX_PATH)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: inputs_uri is longer than %u bytes", VN_MAX_PATH);
-    if (has_data && q->inputs_data.len > VN_MAX_INPUT)
-        return vn_fail(err, VN_ERR_LIMIT, "The input has %zu bytes, at most %u can be sent inline", q->inputs_data.len, VN_MAX_INPUT);
+    if (has_data && q->inputs_data.len > VN_MAX_JOB_INPUT)
+        return vn_fail(err, VN_ERR_LIMIT, "The input has %zu bytes, at most %u can be sent inline", q->inputs_data.len, VN_MAX_JOB_INPUT);
     return VN_OK;
 }
 
@@ -85,7 +83,10 @@ static void launch(struct vn_scheduler *s, const launch_request *q)
     struct vn_error err = {0};
     char id[37];
     vn_uuid(id, 1);
-    struct vn_launch l = {.job_id = id, .data_id = q->data_id, .compute_capacity = q->compute_capacity, .minimal_compute_capacity = q->minimal_compute_capacity};
+    struct vn_launch l = {.job_id = id, .data_id = q->data_id, .compute_capacity = q->compute_capacity, .minimal_compute_capacity = q->minimal_compute_capacity,
+                          .queue = q->queue, .priority = q->priority};
+    l.simulated = q->simulated_node_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__SIMULATED_NODE_PRESENCE_SIMULATED_NODE;
+    l.simulated_node = l.simulated ? q->simulated_node : 0;
     uint8_t *file = NULL;
     enum vn_status st = check_modes(q, &err);
     if (st == VN_OK && q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH)
@@ -132,7 +133,10 @@ void vn_launch_action(struct vn_scheduler *s, const struct vn_action *a)
         vn_peer_error(s, asker.peer, asker.correlation, a->status, "%s", a->text);
         return;
     }
-    VN_LOG(VN_LOG_INFO, "job.launched", "job=%s data_id=\"%s\" workers=%u units=%u", a->job->id, a->job->data_id, a->job->n_members, a->job->job_units);
+    if (a->job->state == VN_JOB_RUNNING)
+        VN_LOG(VN_LOG_INFO, "job.launched", "job=%s data_id=\"%s\" workers=%u units=%u", a->job->id, a->job->data_id, a->job->n_members, a->job->job_units);
+    else
+        VN_LOG(VN_LOG_INFO, "job.queued", "job=%s data_id=\"%s\" units=%u priority=%u", a->job->id, a->job->data_id, a->job->wanted, a->job->priority);
     Zisk__Distributed__Api__V1__LaunchProofResponse r = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_RESPONSE__INIT;
     r.result_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_RESPONSE__RESULT_JOB_ID;
     r.job_id = a->job->id;

@@ -19,6 +19,7 @@ enum {
     HEARTBEAT_S = 10,
     SILENCE_S = 30,
     FORGET_S = 600,
+    INPUT_S = 300, /* between two pieces of a job's input */
     KEEP_JOBS = 1000,
     KEEP_PROOFS = 16,
     FIRST_INHERITED_FD = 3,
@@ -37,6 +38,8 @@ static const struct vn_config_item items[] = {
      .help = "workers of one job at most"},
     {.flag = "max-total-workers", .type = VN_CONFIG_NUMBER, .offset = AT(max_total_workers), .fallback = "1000", .min = 1, .max = 10000, .value_name = "N",
      .help = "connected workers at most"},
+    {.flag = "max-queued-jobs", .type = VN_CONFIG_NUMBER, .offset = AT(max_queued), .fallback = "100", .min = 0, .max = 10000, .value_name = "N",
+     .help = "jobs that wait for workers at most; 0: none waits"},
     {.flag = "phase1-timeout", .type = VN_CONFIG_NUMBER, .offset = AT(phase1_timeout), .fallback = "300", .min = 1, .max = 604800, .value_name = "SECONDS",
      .help = "limit of the phase Contributions"},
     {.flag = "phase2-timeout", .type = VN_CONFIG_NUMBER, .offset = AT(phase2_timeout), .fallback = "600", .min = 1, .max = 604800, .value_name = "SECONDS",
@@ -76,9 +79,9 @@ static void log_end(const struct vn_job *j)
 
 static void on_changed(struct vn_scheduler *s, const struct vn_action *a)
 {
-    if (!a->progress && a->job->state != VN_JOB_RUNNING)
+    if (!a->progress && !vn_job_is_live(a->job))
         log_end(a->job);
-    else if (!a->progress)
+    else if (!a->progress && a->job->state == VN_JOB_RUNNING)
         VN_LOG(VN_LOG_INFO, "job.phase", "job=%s phase=%s shards=%u", a->job->id, vn_phase_name(a->job->phase), a->job->n_shards);
     vn_watch_changed(s, a->job, a->progress);
 }
@@ -198,7 +201,7 @@ static void cancel_jobs(struct vn_scheduler *s)
 {
     const struct vn_job *j = vn_core_jobs(s->core);
     while (j) {
-        if (j->state == VN_JOB_RUNNING) {
+        if (vn_job_is_live(j)) {
             char id[37];
             memcpy(id, j->id, sizeof id);
             vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_CANCEL, .job_id = id});
@@ -262,6 +265,8 @@ static enum vn_status open_core(struct vn_scheduler *s)
         .heartbeat_ns = HEARTBEAT_S * SECOND,
         .silence_ns = SILENCE_S * SECOND,
         .forget_ns = FORGET_S * SECOND,
+        .input_ns = INPUT_S * SECOND,
+        .max_queued = (uint32_t)s->config.max_queued,
         .keep_jobs = KEEP_JOBS,
         .keep_proofs = KEEP_PROOFS,
     };

@@ -36,7 +36,7 @@ static void on_system_status(struct vn_scheduler *s, struct vn_peer *p, const st
         if (w->link != 0) {
             status.total_workers++;
             status.compute_capacity += w->units;
-            status.idle_workers += !w->job;
+            status.idle_workers += vn_worker_is_idle(w) != 0;
             status.busy_workers += w->job != NULL;
         }
     for (const struct vn_job *j = vn_core_jobs(s->core); j; j = j->next)
@@ -71,12 +71,12 @@ struct job_text {
 static int describe_job(job_status *out, struct job_text *text, const struct vn_job *j)
 {
     zisk__distributed__api__v1__job_status__init(out);
-    static const char *const states[] = {[VN_JOB_COMPLETED] = "Completed", [VN_JOB_FAILED] = "Failed", [VN_JOB_CANCELLED] = "Cancelled"};
+    static const char *const states[] = {[VN_JOB_WAITING] = "Waiting for input", [VN_JOB_QUEUED] = "Queued", [VN_JOB_COMPLETED] = "Completed", [VN_JOB_FAILED] = "Failed", [VN_JOB_CANCELLED] = "Cancelled"};
     if (j->state == VN_JOB_RUNNING)
         snprintf(text->state, sizeof text->state, "Running (%s)", vn_phase_name(j->phase));
     else
         snprintf(text->state, sizeof text->state, "%s", states[j->state]);
-    text->workers = calloc(j->n_members, sizeof *text->workers);
+    text->workers = calloc(j->n_members + 1, sizeof *text->workers);
     if (!text->workers)
         return 0;
     for (uint32_t i = 0; i < j->n_members; i++)
@@ -88,7 +88,7 @@ static int describe_job(job_status *out, struct job_text *text, const struct vn_
     out->n_assigned_workers = j->n_members;
     out->assigned_workers = text->workers;
     out->start_time = j->started_wall_ns / 1000000000u;
-    out->duration_ms = j->state == VN_JOB_RUNNING ? 0 : (j->ended_ns - j->started_ns) / 1000000u;
+    out->duration_ms = vn_job_is_live(j) ? 0 : (j->ended_ns - j->started_ns) / 1000000u;
     return 1;
 }
 
@@ -124,7 +124,7 @@ static void send_jobs(struct vn_scheduler *s, struct vn_peer *p, uint64_t correl
     size_t used = 0;
     int ok = items && pointers && texts;
     for (const struct vn_job *j = vn_core_jobs(s->core); ok && j; j = j->next)
-        if (!active_only || j->state == VN_JOB_RUNNING) {
+        if (!active_only || vn_job_is_live(j)) {
             ok = describe_job(&items[used], &texts[used], j);
             if (j->state == VN_JOB_RUNNING)
                 items[used].start_time = j->phase_wall_ns / 1000000000u;
@@ -174,7 +174,7 @@ static void on_cancel(struct vn_scheduler *s, struct vn_peer *p, const struct vn
     } else {
         Zisk__Coordinator__V1__CancelJobResponse a = ZISK__COORDINATOR__V1__CANCEL_JOB_RESPONSE__INIT;
         a.job_id = q->job_id;
-        a.cancelled = j->state == VN_JOB_RUNNING;
+        a.cancelled = vn_job_is_live(j);
         if (a.cancelled) {
             VN_LOG(VN_LOG_INFO, "job.cancel", "job=%s", j->id);
             vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_CANCEL, .job_id = q->job_id});
@@ -201,6 +201,10 @@ static void describe_worker(struct worker_parts *out, const struct vn_worker *w)
     vn_timestamp(&out->heard, w->heard_wall_ns);
     if (w->link == 0)
         snprintf(out->state, sizeof out->state, "Disconnected");
+    else if (w->job && w->drained)
+        snprintf(out->state, sizeof out->state, "Draining(%s)", vn_phase_name(w->task));
+    else if (w->drained)
+        snprintf(out->state, sizeof out->state, "Drained");
     else if (w->job)
         snprintf(out->state, sizeof out->state, "Computing(%s)", vn_phase_name(w->task));
     else
@@ -211,6 +215,8 @@ static void describe_worker(struct worker_parts *out, const struct vn_worker *w)
     out->info.compute_capacity = &out->capacity;
     out->info.connected_at = &out->connected;
     out->info.last_heartbeat = &out->heard;
+    out->info.job_id = w->job ? w->job->id : "";
+    out->info.drained = w->drained != 0;
 }
 
 static void send_workers(struct vn_scheduler *s, struct vn_peer *p, uint64_t correlation, int connected_only, size_t n)

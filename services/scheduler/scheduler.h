@@ -18,7 +18,6 @@
 #define VN_OUTBOX_MESSAGES 8192u         /* for one peer whose queue is full; more means it does not read */
 #define VN_OUTBOX_BYTES ((size_t)2 << 30)
 #define VN_API_MAX_MESSAGE (128u << 20)
-#define VN_MAX_INPUT (120u << 20)        /* leaves room for the rest of the task message */
 #define VN_TICK_MS 100
 #define VN_PING_NS 2000000000u           /* a peer that left is noticed when something cannot be sent to it */
 #define VN_PROGRESS_NS 200000000u        /* at most one progress event in this time to one watcher */
@@ -27,7 +26,7 @@ struct vn_scheduler_config {
     char **bus;
     char *proofs_dir;
     uint64_t no_save_proofs, compressed;
-    uint64_t max_workers_per_job, max_total_workers;
+    uint64_t max_workers_per_job, max_total_workers, max_queued;
     uint64_t phase1_timeout, phase2_timeout; /* seconds */
     char *service_name;
     char *engine; /* NULL: the sibling venus-engine */
@@ -67,6 +66,7 @@ struct vn_watcher {
     struct vn_peer *peer;
     uint64_t correlation;
     const struct vn_job *job;  /* running: the watcher goes when it ends */
+    int started;               /* was told that the job has started */
     int waits;                 /* WaitJob: one answer, at the end or at deadline_ns */
     int dirty;
     uint64_t deadline_ns;      /* waits */

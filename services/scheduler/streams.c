@@ -322,10 +322,17 @@ static void send_contribute(struct vn_scheduler *s, struct vn_link *l, const str
     if (a->input_data) {
         p.input_source_case = ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__INPUT_SOURCE_INPUT_DATA;
         p.input_data = (ProtobufCBinaryData){.len = a->input_len, .data = (uint8_t *)(uintptr_t)a->input_data};
-    } else if (a->input_path) {
+    } else if (a->job->input_path) {
         p.input_source_case = ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__INPUT_SOURCE_INPUT_PATH;
-        p.input_path = (char *)(uintptr_t)a->input_path;
+        p.input_path = a->job->input_path;
     }
+    if (a->job->hints_path && !a->job->hints_stream) {
+        p.hints_path_presence_case = ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__HINTS_PATH_PRESENCE_HINTS_PATH;
+        p.hints_path = a->job->hints_path;
+    }
+    p.hints_stream = a->job->hints_stream != 0;
+    p.hash_id = a->job->hash_id;
+    p.execute_only = a->job->kind == VN_JOB_EXECUTE;
     p.rank_id = a->rank;
     p.total_workers = a->job->n_members;
     p.n_worker_allocation = member->n_units;

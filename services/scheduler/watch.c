@@ -16,6 +16,7 @@ struct result {
     Zisk__Coordinator__V1__Proof proof;
     Zisk__Coordinator__V1__ExecutionStats stats;
     Zisk__Coordinator__V1__ProveResponse prove;
+    Zisk__Coordinator__V1__ExecuteResponse execute;
     Zisk__Coordinator__V1__JobKindResponse kind;
     Zisk__Coordinator__V1__JobFailure failure;
     Zisk__Coordinator__V1__JobFailureTimeout timeout;
@@ -46,27 +47,45 @@ static Zisk__Coordinator__V1__JobPhase phase_number(enum vn_phase p)
 /* The key's bytes are its elements most significant byte first, the order in which people see them as hexadecimal digits. */
 static void fill_proof(struct result *r, const struct vn_job *j)
 {
-    for (unsigned i = 0; i < sizeof r->outputs; i++)
-        r->outputs[i] = (uint8_t)(j->publics[i / 4] >> 8 * (i % 4));
     for (unsigned i = 0; i < sizeof r->key; i++)
         r->key[i] = (uint8_t)(j->values[3 + i / 4] >> 8 * (3 - i % 4));
     vn_timestamp(&r->started, j->started_wall_ns);
     vn_timestamp(&r->ended, j->ended_wall_ns);
     zisk__coordinator__v1__proof__init(&r->proof);
     r->proof.proof_id = (char *)(uintptr_t)j->id;
+    r->proof.hash_id = (char *)(uintptr_t)j->hash_id;
     r->proof.proof_kind = ZISK__COORDINATOR__V1__PROOF_KIND__PROOF_KIND_STARK;
     r->proof.data = (ProtobufCBinaryData){.len = j->proof_len, .data = j->proof};
     r->proof.public_inputs = (ProtobufCBinaryData){.len = sizeof r->outputs, .data = r->outputs};
     r->proof.verification_key = (ProtobufCBinaryData){.len = sizeof r->key, .data = r->key};
     r->proof.started_at = &r->started;
     r->proof.completed_at = &r->ended;
+}
+
+/* 0: the proof was made, but is no longer kept. */
+static int has_result(const struct vn_job *j) { return j->proof || j->simulated || j->kind == VN_JOB_EXECUTE; }
+
+/* A simulated job has numbers, but no proof. */
+static void fill_result(struct result *r, const struct vn_job *j)
+{
+    for (unsigned i = 0; i < sizeof r->outputs; i++)
+        r->outputs[i] = (uint8_t)(j->publics[i / 4] >> 8 * (i % 4));
     zisk__coordinator__v1__execution_stats__init(&r->stats);
     r->stats.steps = j->values[2];
     r->stats.duration_nanos = j->ended_ns - j->started_ns;
-    zisk__coordinator__v1__prove_response__init(&r->prove);
-    r->prove.proof = &r->proof;
-    r->prove.stats = &r->stats;
     zisk__coordinator__v1__job_kind_response__init(&r->kind);
+    if (j->kind == VN_JOB_EXECUTE) {
+        zisk__coordinator__v1__execute_response__init(&r->execute);
+        r->execute.stats = &r->stats;
+        r->execute.public_outputs = (ProtobufCBinaryData){.len = sizeof r->outputs, .data = r->outputs};
+        r->kind.kind_case = ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_EXECUTE;
+        r->kind.execute = &r->execute;
+        return;
+    }
+    fill_proof(r, j);
+    zisk__coordinator__v1__prove_response__init(&r->prove);
+    r->prove.proof = j->simulated ? NULL : &r->proof;
+    r->prove.stats = &r->stats;
     r->kind.kind_case = ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_PROVE;
     r->kind.prove = &r->prove;
 }
@@ -117,6 +136,28 @@ static void send_started(struct vn_scheduler *s, const struct vn_watcher *w, con
     vn_peer_send(s, w->peer, VN_KIND_EVENT, w->correlation, &e.base);
 }
 
+static void send_waiting(struct vn_scheduler *s, struct vn_watcher *w, const struct vn_job *j)
+{
+    w->dirty = 0;
+    job_event e = ZISK__COORDINATOR__V1__JOB_EVENT__INIT;
+    Zisk__Coordinator__V1__JobQueued queued = ZISK__COORDINATOR__V1__JOB_QUEUED__INIT;
+    Zisk__Coordinator__V1__JobWaitingForInput waiting = ZISK__COORDINATOR__V1__JOB_WAITING_FOR_INPUT__INIT;
+    Google__Protobuf__Timestamp at;
+    vn_timestamp(&at, j->created_wall_ns);
+    if (j->state == VN_JOB_QUEUED) {
+        queued.job_id = (char *)(uintptr_t)j->id;
+        queued.timestamp = &at;
+        e.event_case = ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_QUEUED;
+        e.queued = &queued;
+    } else {
+        waiting.job_id = (char *)(uintptr_t)j->id;
+        waiting.timestamp = &at;
+        e.event_case = ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_WAITING_FOR_INPUT;
+        e.waiting_for_input = &waiting;
+    }
+    vn_peer_send(s, w->peer, VN_KIND_EVENT, w->correlation, &e.base);
+}
+
 static uint32_t shards_total(const struct vn_job *j)
 {
     if (j->n_shards)
@@ -147,6 +188,19 @@ static void send_progress(struct vn_scheduler *s, struct vn_watcher *w, const st
     vn_peer_send(s, w->peer, VN_KIND_EVENT, w->correlation, &e.base);
 }
 
+/* Where the job is now: what a new follower hears, and all of them when it has moved on. */
+static void send_standing(struct vn_scheduler *s, struct vn_watcher *w, const struct vn_job *j, uint64_t now_ns)
+{
+    if (j->state != VN_JOB_RUNNING) {
+        send_waiting(s, w, j);
+        return;
+    }
+    if (!w->started)
+        send_started(s, w, j);
+    w->started = 1;
+    send_progress(s, w, j, now_ns);
+}
+
 static void send_end(struct vn_scheduler *s, const struct vn_watcher *w, const struct vn_job *j)
 {
     struct result r;
@@ -157,10 +211,10 @@ static void send_end(struct vn_scheduler *s, const struct vn_watcher *w, const s
     Google__Protobuf__Timestamp at;
     vn_timestamp(&at, j->ended_wall_ns);
     if (j->state == VN_JOB_COMPLETED) {
-        fill_proof(&r, j);
+        fill_result(&r, j);
         completed.job_id = (char *)(uintptr_t)j->id;
         completed.timestamp = &at;
-        completed.result = j->proof ? &r.kind : NULL;
+        completed.result = has_result(j) ? &r.kind : NULL;
         e.event_case = ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_COMPLETED;
         e.completed = &completed;
     } else if (j->state == VN_JOB_FAILED) {
@@ -185,6 +239,8 @@ static void send_result(struct vn_scheduler *s, struct vn_peer *p, uint64_t corr
     struct result r;
     Zisk__Coordinator__V1__WaitJobResultResponse answer = ZISK__COORDINATOR__V1__WAIT_JOB_RESULT_RESPONSE__INIT;
     Zisk__Coordinator__V1__JobStatus status = ZISK__COORDINATOR__V1__JOB_STATUS__INIT;
+    Zisk__Coordinator__V1__JobStatusWaitingForInput waiting = ZISK__COORDINATOR__V1__JOB_STATUS_WAITING_FOR_INPUT__INIT;
+    Zisk__Coordinator__V1__JobStatusQueued queued = ZISK__COORDINATOR__V1__JOB_STATUS_QUEUED__INIT;
     Zisk__Coordinator__V1__JobStatusRunning running = ZISK__COORDINATOR__V1__JOB_STATUS_RUNNING__INIT;
     Zisk__Coordinator__V1__JobStatusCompleted completed = ZISK__COORDINATOR__V1__JOB_STATUS_COMPLETED__INIT;
     Zisk__Coordinator__V1__JobStatusFailed failed = ZISK__COORDINATOR__V1__JOB_STATUS_FAILED__INIT;
@@ -192,6 +248,14 @@ static void send_result(struct vn_scheduler *s, struct vn_peer *p, uint64_t corr
     answer.job_id = (char *)(uintptr_t)j->id;
     answer.job_status = &status;
     switch (j->state) {
+    case VN_JOB_WAITING:
+        status.status_case = ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_WAITING_FOR_INPUT;
+        status.waiting_for_input = &waiting;
+        break;
+    case VN_JOB_QUEUED:
+        status.status_case = ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_QUEUED;
+        status.queued = &queued;
+        break;
     case VN_JOB_RUNNING:
         running.phase_presence_case = ZISK__COORDINATOR__V1__JOB_STATUS_RUNNING__PHASE_PRESENCE_PHASE;
         running.phase = phase_number(j->phase);
@@ -199,10 +263,10 @@ static void send_result(struct vn_scheduler *s, struct vn_peer *p, uint64_t corr
         status.running = &running;
         break;
     case VN_JOB_COMPLETED:
-        fill_proof(&r, j);
+        fill_result(&r, j);
         status.status_case = ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_COMPLETED;
         status.completed = &completed;
-        answer.result = j->proof ? &r.kind : NULL;
+        answer.result = has_result(j) ? &r.kind : NULL;
         break;
     case VN_JOB_FAILED:
         fill_failure(&r, j);
@@ -272,14 +336,13 @@ void vn_watch_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn
         vn_peer_error(s, p, m->correlation, VN_ERR_FORMAT, "The request does not parse");
     } else if (!j) {
         vn_peer_error(s, p, m->correlation, VN_ERR_NOT_FOUND, "Job %.64s not found", q->job_id);
-    } else if (j->state != VN_JOB_RUNNING) {
+    } else if (!vn_job_is_live(j)) {
         struct vn_watcher once = {.peer = p, .correlation = m->correlation};
         send_end(s, &once, j);
     } else {
         struct vn_watcher *w = add(s, p, m->correlation, j);
         if (w) {
-            send_started(s, w, j);
-            send_progress(s, w, j, vn_clock_monotonic_ns());
+            send_standing(s, w, j, vn_clock_monotonic_ns());
         }
     }
     zisk__coordinator__v1__watch_job_request__free_unpacked(q, NULL);
@@ -293,7 +356,7 @@ void vn_wait_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_
         vn_peer_error(s, p, m->correlation, VN_ERR_FORMAT, "The request does not parse");
     } else if (!j) {
         vn_peer_error(s, p, m->correlation, VN_ERR_NOT_FOUND, "Job %.64s not found", q->job_id);
-    } else if (j->state != VN_JOB_RUNNING) {
+    } else if (!vn_job_is_live(j)) {
         send_result(s, p, m->correlation, j);
     } else {
         uint64_t wait = q->timeout_presence_case == ZISK__COORDINATOR__V1__WAIT_JOB_RESULT_REQUEST__TIMEOUT_PRESENCE_TIMEOUT_SECONDS ? q->timeout_seconds : DEFAULT_WAIT_S;
@@ -315,10 +378,10 @@ void vn_watch_changed(struct vn_scheduler *s, const struct vn_job *j, int progre
         struct vn_watcher *w = *at;
         if (w->job != j) {
             at = &w->next;
-        } else if (j->state == VN_JOB_RUNNING) {
+        } else if (vn_job_is_live(j)) {
             w->dirty = 1;
             if (!progress && !w->waits)
-                send_progress(s, w, j, now);
+                send_standing(s, w, j, now);
             at = &w->next;
         } else {
             if (w->waits)
@@ -339,7 +402,7 @@ void vn_watch_tick(struct vn_scheduler *s)
         int over = w->waits && now >= w->deadline_ns;
         if (over)
             send_result(s, w->peer, w->correlation, w->job);
-        else if (!w->waits && w->dirty && now - w->told_ns >= VN_PROGRESS_NS && !w->peer->outbox)
+        else if (!w->waits && w->dirty && w->job->state == VN_JOB_RUNNING && now - w->told_ns >= VN_PROGRESS_NS && !w->peer->outbox)
             send_progress(s, w, w->job, now);
         if (over)
             drop(s, at);

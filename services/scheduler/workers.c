@@ -9,7 +9,7 @@
 
 enum { MAX_UNITS = 65536 }; /* of one worker */
 
-uint32_t vn_worker_is_idle(const struct vn_worker *w) { return w->link != 0 && !w->job; }
+int vn_worker_is_idle(const struct vn_worker *w) { return w->link != 0 && !w->job && !w->drained; }
 
 struct vn_worker *vn_worker_of_link(const struct vn_core *c, uint64_t link)
 {
@@ -119,7 +119,14 @@ void vn_worker_lost(struct vn_core *c, struct vn_worker *w, const char *why)
     w->lost_ns = c->now_ns;
     struct vn_job *j = w->job;
     if (j)
-        vn_job_fail(c, j, VN_FAILURE_EXECUTION, "Worker %s was lost: %s", w->id, why);
+        vn_job_fail_worker(c, j, w, VN_FAILURE_EXECUTION, "Worker %s was lost: %s", w->id, why);
+}
+
+void vn_worker_drain(struct vn_core *c, const struct vn_event *e)
+{
+    struct vn_worker *w = find(c, e->worker_id);
+    if (w)
+        w->drained = e->ok;
 }
 
 static void ask(struct vn_core *c, struct vn_worker *w)

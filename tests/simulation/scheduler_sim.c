@@ -56,7 +56,7 @@ struct pending {
 struct launched {
     char id[37];
     uint32_t requested;
-    int ended;
+    int kind, ended;
 };
 
 static struct vn_core *core;
@@ -68,10 +68,10 @@ static struct {
 static struct pending pending[MAX_PENDING];
 static uint32_t n_pending;
 static struct launched jobs[MAX_JOBS];
-static uint32_t n_jobs;
+static uint32_t n_jobs, n_workers;
 static int calm; /* the end of a history: everyone behaves, nothing new starts */
 static struct {
-    unsigned long long launched, refused, completed, failed, cancelled, timeouts, steps;
+    unsigned long long launched, refused, completed, failed, cancelled, timeouts, waited, simulated, executed, steps;
 } total;
 
 static void step(const struct vn_event *e);
@@ -131,7 +131,7 @@ static void on_task(const struct vn_action *a, enum message kind)
         list_shards(p, a->job);
     }
     struct pending *p = later(kind, a, mood >= 90 ? 400 : 20);
-    if (kind == MSG_CONTRIBUTIONS || kind == MSG_PROOFS)
+    if ((kind == MSG_CONTRIBUTIONS && a->job->kind == VN_JOB_PROVE) || kind == MSG_PROOFS)
         list_shards(p, a->job);
     p->lie = mood >= 87 && mood < 90;
     if (mood >= 84 && mood < 87) { /* says it twice */
@@ -146,6 +146,7 @@ static void check_contribute(const struct vn_action *a)
     const struct vn_job *j = a->job;
     struct launched *l = find_launched(j->id);
     CHECK(l && j->job_units <= l->requested && j->job_units > 0, "%s has %u units", j->id, j->job_units);
+    CHECK(!j->members[a->rank].worker->drained, "%s: a drained worker gets a job", j->id);
     CHECK(a->rank < j->n_members && j->members[a->rank].worker && j->members[a->rank].worker->link == a->link, "%s", j->id);
 }
 
@@ -169,11 +170,15 @@ static void on_action(const struct vn_action *a)
             later(MSG_VERIFIED, a, 10)->lie = !calm && chance(5);
         break;
     case VN_ACTION_CHANGED:
-        if (!a->progress && a->job->state != VN_JOB_RUNNING) {
+        if (!a->progress && !vn_job_is_live(a->job)) {
             struct launched *l = find_launched(a->job->id);
             CHECK(l && !l->ended, "%s ended twice", a->job->id);
             l->ended = 1;
             total.completed += a->job->state == VN_JOB_COMPLETED;
+            total.waited += a->job->state == VN_JOB_COMPLETED && a->job->started_ns > a->job->created_ns;
+            total.simulated += a->job->state == VN_JOB_COMPLETED && a->job->simulated;
+            total.executed += a->job->state == VN_JOB_COMPLETED && a->job->kind == VN_JOB_EXECUTE;
+            CHECK(a->job->state != VN_JOB_COMPLETED || !a->job->proof == (a->job->simulated || a->job->kind == VN_JOB_EXECUTE), "%s", a->job->id);
             total.cancelled += a->job->state == VN_JOB_CANCELLED;
             total.failed += a->job->state == VN_JOB_FAILED;
             total.timeouts += a->job->state == VN_JOB_FAILED && a->job->failure == VN_FAILURE_TIMEOUT;
@@ -218,11 +223,32 @@ static void check_job(const struct vn_job *j)
             CHECK(m->worker->job == j && m->worker->rank == rank, "%s: worker %s works for another", j->id, m->worker->id);
         }
     }
-    CHECK(seen == j->job_units, "%s: %u units of %u have an owner", j->id, seen, j->job_units);
+    CHECK(seen == j->job_units || (j->simulated && seen < j->job_units), "%s: %u units of %u have an owner", j->id, seen, j->job_units);
+}
+
+/* Whoever is first in the queue does not wait while the idle workers are enough for it. */
+static void check_queue(void)
+{
+    const struct vn_job *first = NULL;
+    uint32_t waiting = 0;
+    for (const struct vn_job *j = vn_core_jobs(core); j; j = j->next) {
+        waiting += j->state == VN_JOB_QUEUED || j->state == VN_JOB_WAITING;
+        if (j->state == VN_JOB_QUEUED && (!first || j->priority > first->priority))
+            first = j;
+    }
+    CHECK(waiting <= 5, "%u jobs wait", waiting);
+    uint32_t units = 0, n = 0;
+    for (const struct vn_worker *w = vn_core_workers(core); first && w && n < 4; w = w->next)
+        if (vn_worker_is_idle(w)) {
+            units += w->units;
+            n++;
+        }
+    CHECK(!first || units < first->minimal, "%s waits for %u units, %u are idle", first->id, first->minimal, units);
 }
 
 static void check_invariants(void)
 {
+    check_queue();
     for (const struct vn_job *j = vn_core_jobs(core); j; j = j->next)
         check_job(j);
     for (const struct vn_worker *w = vn_core_workers(core); w; w = w->next) {
@@ -345,7 +371,7 @@ static void join(unsigned i)
     workers[i].link = ++next_link;
     workers[i].mute = 0;
     const char *known = n_jobs && chance(30) ? jobs[below(n_jobs)].id : NULL;
-    step(&(struct vn_event){.kind = VN_EVENT_REGISTER, .link = next_link, .worker_id = id, .units = 1 + below(5), .job_id = known});
+    step(&(struct vn_event){.kind = VN_EVENT_REGISTER, .link = next_link, .worker_id = id, .units = calm ? 5 : 1 + below(5), .job_id = known});
 }
 
 static void leave(unsigned i)
@@ -358,11 +384,20 @@ static void leave(unsigned i)
 static void launch(void)
 {
     struct launched *l = &jobs[n_jobs];
-    *l = (struct launched){.requested = 1 + below(12)};
+    *l = (struct launched){.requested = 1 + below(12), .kind = chance(10) ? VN_JOB_EXECUTE : VN_JOB_PROVE};
     snprintf(l->id, sizeof l->id, "job-%llu", (unsigned long long)++next_job);
     n_jobs++;
     unsigned long long before = total.launched;
-    struct vn_launch q = {.job_id = l->id, .data_id = "", .compute_capacity = l->requested, .minimal_compute_capacity = below(l->requested + 1), .input_path = "x"};
+    struct vn_launch q = {.job_id = l->id, .data_id = "", .compute_capacity = l->requested, .minimal_compute_capacity = below(l->requested + 1), .input_path = "x",
+                          .kind = (enum vn_job_kind)l->kind};
+    q.queue = chance(30);
+    q.priority = below(3);
+    q.wait_for_input = q.queue && chance(20);
+    q.input_data = q.queue && chance(30) ? (const uint8_t *)"input" : NULL;
+    q.input_len = q.input_data ? 5 : 0;
+    q.simulated = l->kind == VN_JOB_PROVE && chance(n_workers == 1 ? 30 : 5);
+    q.simulated_node = below(4);
+    q.limit_wall_ns = chance(5) ? now_ns + rng() % (100ull * SECOND) : 0;
     step(&(struct vn_event){.kind = VN_EVENT_LAUNCH, .launch = &q});
     if (total.launched == before)
         n_jobs--;
@@ -370,8 +405,23 @@ static void launch(void)
 
 static void move(void)
 {
-    unsigned i = below(WORKERS);
-    switch (below(20)) {
+    unsigned i = below(n_workers);
+    char id[16];
+    switch (below(22)) {
+    case 20:
+        snprintf(id, sizeof id, "w%u", i);
+        if (chance(30))
+            step(&(struct vn_event){.kind = VN_EVENT_DRAIN, .worker_id = id, .ok = chance(40)});
+        break;
+    case 21:
+        if (n_jobs && chance(10))
+            step(&(struct vn_event){.kind = VN_EVENT_FAIL, .job_id = jobs[n_jobs - 1].id, .failure = VN_FAILURE_INPUT, .text = "no hints"});
+        for (const struct vn_job *j = vn_core_jobs(core); j; j = j->next)
+            if (j->state == VN_JOB_WAITING) {
+                step(&(struct vn_event){.kind = VN_EVENT_INPUT, .job_id = j->id, .bytes = (const uint8_t *)"abc", .n_bytes = below(4), .ok = chance(50)});
+                break;
+            }
+        break;
     case 0:
         if (workers[i].link)
             leave(i);
@@ -411,13 +461,24 @@ static void history(void)
     next_link = next_job = 0;
     n_pending = n_jobs = 0;
     calm = 0;
+    n_workers = chance(15) ? 1 : WORKERS;
     memset(workers, 0, sizeof workers);
     struct vn_core_config config = {.max_workers_per_job = 4, .max_total_workers = 10, .phase1_timeout_ns = 100ull * SECOND, .phase2_timeout_ns = 200ull * SECOND,
-                                    .heartbeat_ns = 10ull * SECOND, .silence_ns = 30ull * SECOND, .forget_ns = 120ull * SECOND, .keep_jobs = 20, .keep_proofs = 3};
+                                    .heartbeat_ns = 10ull * SECOND, .silence_ns = 30ull * SECOND, .forget_ns = 120ull * SECOND, .keep_jobs = 20, .keep_proofs = 3, .max_queued = 5,
+                                    .input_ns = 60ull * SECOND};
     CHECK(vn_core_new(&core, &config) == VN_OK, "out of memory");
     for (int i = 0; i < STEPS; i++)
         move();
     calm = 1;
+    for (unsigned i = 0; i < WORKERS; i++) { /* enough of them for whatever waits */
+        char id[16];
+        snprintf(id, sizeof id, "w%u", i);
+        if (workers[i].link)
+            leave(i);
+        step(&(struct vn_event){.kind = VN_EVENT_DRAIN, .worker_id = id, .ok = 0});
+    }
+    for (unsigned i = 0; i < 4; i++)
+        join(i);
     for (int i = 0; i < 1000; i++)
         advance(5ull * SECOND);
     for (uint32_t i = 0; i < n_jobs; i++)
@@ -439,9 +500,10 @@ int main(int argc, char **argv)
         seed = first + i;
         history();
     }
-    printf("%lu histories, %llu steps: %llu launched (%llu completed, %llu failed, %llu of them by time, %llu cancelled), %llu refused\n", histories, total.steps,
-           total.launched, total.completed, total.failed, total.timeouts, total.cancelled, total.refused);
+    printf("%lu histories, %llu steps: %llu launched (%llu completed, of them %llu after waiting, %llu simulated, %llu executions; %llu failed, %llu of them by time; "
+           "%llu cancelled), %llu refused\n", histories, total.steps, total.launched, total.completed, total.waited, total.simulated, total.executed, total.failed, total.timeouts,
+           total.cancelled, total.refused);
     CHECK(total.launched == total.completed + total.failed + total.cancelled, "a job is missing");
-    CHECK(histories < 10 || (total.completed > total.launched / 10 && total.failed && total.cancelled && total.timeouts && total.refused), "a kind of end never happened");
+    CHECK(histories < 10 || (total.completed > total.launched / 10 && total.failed && total.cancelled && total.timeouts && total.refused && total.waited && total.simulated && total.executed), "a kind of end never happened");
     return 0;
 }

@@ -16,7 +16,8 @@ static unsigned n_launched;
 static void setup(void)
 {
     struct vn_core_config c = {.max_workers_per_job = 3, .max_total_workers = 5, .phase1_timeout_ns = 100 * SECOND, .phase2_timeout_ns = 200 * SECOND,
-                               .heartbeat_ns = 10 * SECOND, .silence_ns = 30 * SECOND, .forget_ns = 600 * SECOND, .keep_jobs = 4, .keep_proofs = 2};
+                               .heartbeat_ns = 10 * SECOND, .silence_ns = 30 * SECOND, .forget_ns = 600 * SECOND, .keep_jobs = 4, .keep_proofs = 2, .max_queued = 3,
+                               .input_ns = 50 * SECOND};
     now = 1000 * SECOND;
     cr_assert_eq(vn_core_new(&core, &c), VN_OK);
 }
@@ -59,6 +60,17 @@ static const struct vn_job *launch(uint32_t wanted, uint32_t minimal)
     return vn_core_job(core, job_id);
 }
 
+/* Launches with more than the usual; says whether it was taken. */
+static const struct vn_job *launch_as(struct vn_launch l)
+{
+    snprintf(job_id, sizeof job_id, "job-%u", ++n_launched);
+    l.token = 7;
+    l.job_id = job_id;
+    l.data_id = "d";
+    step((struct vn_event){.kind = VN_EVENT_LAUNCH, .launch = &l});
+    return vn_core_job(core, job_id);
+}
+
 static uint64_t publics[VN_PUBLIC_WORDS], values[VN_VALUE_WORDS];
 static const uint64_t leaf[VN_LEAF_WORDS] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 static const uint64_t words[2] = {3, 0x030201};
@@ -89,6 +101,8 @@ static void final(uint64_t link, size_t n_words, uint64_t steps)
     step((struct vn_event){.kind = VN_EVENT_FINAL, .link = link, .job_id = job_id, .values = words, .n_values = n_words, .steps = steps});
 }
 
+static void hear(uint64_t link) { step((struct vn_event){.kind = VN_EVENT_HEARD, .link = link}); }
+
 #define SHARDS(...) (sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)), (const uint64_t[]){__VA_ARGS__}
 #define fails_with(job, words_of_it) cr_assert((job)->state == VN_JOB_FAILED && strstr((job)->reason, (words_of_it)), "%d %s", (job)->state, (job)->reason)
 
@@ -100,11 +114,13 @@ static const struct vn_worker *worker(const char *id)
     return NULL;
 }
 
-static void nobody_is_reserved(void)
+static void nobody_is_reserved_but(const struct vn_job *j)
 {
     for (const struct vn_worker *w = vn_core_workers(core); w; w = w->next)
-        cr_assert_null(w->job, "%s", w->id);
+        cr_assert(!w->job || w->job == j, "%s", w->id);
 }
+
+static void nobody_is_reserved(void) { nobody_is_reserved_but(NULL); }
 
 Test(core, units_are_dealt_round_robin_with_room)
 {
@@ -160,7 +176,7 @@ Test(core, selection_follows_registration_trims_and_reserves)
     cr_assert(j && j->n_members == 2 && j->job_units == 5);
     cr_assert_eq(count(VN_ACTION_CONTRIBUTE), 2);
     cr_assert_eq(nth(VN_ACTION_CONTRIBUTE, 1)->link, 2);
-    cr_assert_str_eq(nth(VN_ACTION_CONTRIBUTE, 0)->input_path, "in");
+    cr_assert_str_eq(nth(VN_ACTION_CONTRIBUTE, 0)->job->input_path, "in");
     cr_assert_eq(j->members[0].n_units, 2);
     cr_assert_eq(j->members[1].n_units, 3);
     cr_assert_null(launch(2, 0));
@@ -359,7 +375,7 @@ Test(core, the_workers_own_words_reach_the_client)
     cr_assert_eq(j->failure, VN_FAILURE_EXECUTION);
 }
 
-static void hear(uint64_t link) { step((struct vn_event){.kind = VN_EVENT_HEARD, .link = link}); }
+
 
 Test(core, phases_have_limits)
 {
@@ -464,4 +480,171 @@ Test(core, progress_is_summed)
     prove(2, 1, SHARDS(1, 3));
     cr_assert_eq(vn_job_shards_done(j), 3);
     cr_assert(nth(VN_ACTION_CHANGED, 0)->progress);
+}
+
+/* ---- the queue ---- */
+
+static void end_by_cancelling(const struct vn_job *j) { step((struct vn_event){.kind = VN_EVENT_CANCEL, .job_id = j->id}); }
+
+Test(core, queued_jobs_start_by_priority_and_age)
+{
+    join(1, 2);
+    const struct vn_job *running = launch(2, 0);
+    const uint8_t input[3] = {7, 8, 9};
+    const struct vn_job *a = launch_as((struct vn_launch){.compute_capacity = 2, .queue = 1, .input_data = input, .input_len = 3});
+    cr_assert(a && a->state == VN_JOB_QUEUED && count(VN_ACTION_LAUNCHED) == 1 && count(VN_ACTION_CONTRIBUTE) == 0);
+    const struct vn_job *b = launch_as((struct vn_launch){.compute_capacity = 2, .queue = 1, .priority = 5});
+    const struct vn_job *c = launch_as((struct vn_launch){.compute_capacity = 2, .queue = 1, .priority = 5});
+    cr_assert_null(launch_as((struct vn_launch){.compute_capacity = 2, .queue = 1}));
+    cr_assert_str_eq(nth(VN_ACTION_REFUSED, 0)->text, "The queue is full: 3 jobs wait");
+    end_by_cancelling(running);
+    cr_assert(b->state == VN_JOB_RUNNING && nth(VN_ACTION_CONTRIBUTE, 0)->job == b && c->state == VN_JOB_QUEUED);
+    end_by_cancelling(b);
+    cr_assert_eq(c->state, VN_JOB_RUNNING);
+    now += 5 * SECOND;
+    end_by_cancelling(c);
+    const struct vn_action *t = nth(VN_ACTION_CONTRIBUTE, 0);
+    cr_assert(t && t->job == a && t->input_len == 3 && memcmp(t->input_data, input, 3) == 0);
+    cr_assert(a->started_ns == now && a->created_ns == now - 5 * SECOND);
+}
+
+Test(core, a_queued_job_keeps_what_it_waits_for)
+{
+    join(1, 1);
+    join(2, 2);
+    const struct vn_job *running = launch(1, 0);
+    const struct vn_job *big = launch_as((struct vn_launch){.compute_capacity = 3, .queue = 1});
+    cr_assert_eq(big->state, VN_JOB_QUEUED);
+    cr_assert_null(launch(1, 0));
+    cr_assert_str_eq(nth(VN_ACTION_REFUSED, 0)->text, "Insufficient compute capacity: the idle workers are kept for jobs in the queue");
+    const struct vn_job *later = launch_as((struct vn_launch){.compute_capacity = 1, .queue = 1});
+    cr_assert_eq(later->state, VN_JOB_QUEUED);
+    end_by_cancelling(running);
+    cr_assert(big->state == VN_JOB_RUNNING && big->n_members == 2);
+    end_by_cancelling(big);
+    cr_assert_eq(later->state, VN_JOB_RUNNING);
+}
+
+Test(core, a_job_too_large_for_the_cluster_blocks_nobody)
+{
+    join(1, 1);
+    const struct vn_job *huge = launch_as((struct vn_launch){.compute_capacity = 9, .queue = 1, .priority = 9});
+    cr_assert_eq(huge->state, VN_JOB_QUEUED);
+    const struct vn_job *j = launch(1, 0);
+    cr_assert(j && j->state == VN_JOB_RUNNING);
+    join(2, 8);
+    cr_assert_eq(huge->state, VN_JOB_QUEUED);
+    end_by_cancelling(j);
+    cr_assert_eq(huge->state, VN_JOB_RUNNING);
+    const struct vn_job *queued = launch_as((struct vn_launch){.compute_capacity = 1, .queue = 1});
+    end_by_cancelling(queued);
+    cr_assert_eq(queued->state, VN_JOB_CANCELLED);
+    nobody_is_reserved_but(huge);
+}
+
+Test(core, input_may_come_in_pieces)
+{
+    join(1, 1);
+    const struct vn_job *j = launch_as((struct vn_launch){.compute_capacity = 1, .queue = 1, .wait_for_input = 1});
+    cr_assert_eq(j->state, VN_JOB_WAITING);
+    const struct vn_job *other = launch(1, 0);
+    end_by_cancelling(other);
+    struct vn_event e = {.kind = VN_EVENT_INPUT, .job_id = j->id, .bytes = (const uint8_t *)"abcd", .n_bytes = 4};
+    now += 40 * SECOND;
+    step(e);
+    now += 40 * SECOND;
+    hear(1);
+    step((struct vn_event){.kind = VN_EVENT_TICK});
+    cr_assert_eq(j->state, VN_JOB_WAITING);
+    step(e);
+    e.n_bytes = 0;
+    e.ok = 1;
+    step(e);
+    const struct vn_action *t = nth(VN_ACTION_CONTRIBUTE, 0);
+    cr_assert(t && t->input_len == 8 && memcmp(t->input_data, "abcdabcd", 8) == 0);
+
+    j = launch_as((struct vn_launch){.compute_capacity = 1, .queue = 1, .wait_for_input = 1});
+    now += 50 * SECOND;
+    step((struct vn_event){.kind = VN_EVENT_TICK});
+    fails_with(j, "No input came for 50 seconds");
+}
+
+Test(core, a_drained_worker_ends_its_job_and_gets_no_new_one)
+{
+    join(1, 1);
+    join(2, 1);
+    const struct vn_job *j = launch(1, 0);
+    step((struct vn_event){.kind = VN_EVENT_DRAIN, .worker_id = "w1", .ok = 1});
+    cr_assert(j->state == VN_JOB_RUNNING && worker("w1")->job == j);
+    cr_assert_str_eq(launch(1, 0)->members[0].worker_id, "w2");
+    end_by_cancelling(j);
+    cr_assert_null(launch(1, 0));
+    const struct vn_job *queued = launch_as((struct vn_launch){.compute_capacity = 1, .queue = 1});
+    cr_assert_eq(queued->state, VN_JOB_QUEUED);
+    step((struct vn_event){.kind = VN_EVENT_LINK_CLOSED, .link = 1});
+    step((struct vn_event){.kind = VN_EVENT_REGISTER, .link = 8, .worker_id = "w1", .units = 1});
+    cr_assert_eq(queued->state, VN_JOB_QUEUED, "a worker that comes back is still drained");
+    step((struct vn_event){.kind = VN_EVENT_DRAIN, .worker_id = "w1", .ok = 0});
+    cr_assert_eq(queued->state, VN_JOB_RUNNING);
+}
+
+/* ---- other kinds of jobs ---- */
+
+Test(core, a_simulated_node_does_its_part_alone)
+{
+    join(1, 2);
+    struct vn_launch l = {.compute_capacity = 5, .simulated = 1, .simulated_node = 1};
+    const struct vn_job *j = launch_as(l);
+    cr_assert(j && j->n_members == 1 && j->job_units == 5 && j->members[0].n_units == 2 && j->members[0].units[0] == 1 && j->members[0].units[1] == 4);
+    contribute(1, 0, SHARDS(1, 4));
+    cr_assert_eq(count(VN_ACTION_PROVE), 1);
+    prove(1, 0, SHARDS(1, 4));
+    cr_assert(j->state == VN_JOB_COMPLETED && !j->proof);
+    cr_assert_eq(count(VN_ACTION_AGGREGATE) + count(VN_ACTION_VERIFY), 0);
+    nobody_is_reserved();
+
+    l.simulated_node = 3;
+    cr_assert_null(launch_as(l));
+    cr_assert_eq(nth(VN_ACTION_REFUSED, 0)->status, VN_ERR_ARGUMENT);
+    cr_assert_not_null(strstr(nth(VN_ACTION_REFUSED, 0)->text, "Simulated node 3 does not exist"));
+    l.simulated_node = 0;
+    j = launch_as(l);
+    cr_assert_null(launch_as(l));
+    cr_assert_eq(nth(VN_ACTION_REFUSED, 0)->status, VN_ERR_CAPACITY);
+    memcpy(job_id, j->id, sizeof job_id);
+    contribute(1, 0, SHARDS(3, 1));
+    fails_with(j, "shard 1, which is not its own");
+    join(2, 2);
+    cr_assert_null(launch_as(l));
+    cr_assert_str_eq(nth(VN_ACTION_REFUSED, 0)->text, "Simulated mode can only be used when there is exactly one worker connected");
+}
+
+Test(core, an_execution_ends_after_the_first_phase)
+{
+    join(1, 1);
+    join(2, 1);
+    const struct vn_job *j = launch_as((struct vn_launch){.compute_capacity = 2, .kind = VN_JOB_EXECUTE});
+    contribute(1, 0, 0, NULL);
+    contribute(2, 1, 0, NULL);
+    cr_assert(j->state == VN_JOB_COMPLETED && j->values[2] == 500);
+    cr_assert_eq(count(VN_ACTION_PROVE), 0);
+    nobody_is_reserved();
+}
+
+Test(core, limits_and_failures_from_outside)
+{
+    join(1, 1);
+    const struct vn_job *j = launch_as((struct vn_launch){.compute_capacity = 1, .limit_wall_ns = now + 3 * SECOND});
+    now += 3 * SECOND;
+    step((struct vn_event){.kind = VN_EVENT_TICK});
+    fails_with(j, "The limit that the client set");
+    j = launch(1, 0);
+    step((struct vn_event){.kind = VN_EVENT_FAIL, .job_id = job_id, .failure = VN_FAILURE_INPUT, .text = "Hints cannot be read"});
+    fails_with(j, "Hints cannot be read");
+    cr_assert_eq(j->failure, VN_FAILURE_INPUT);
+    cr_assert_str_eq(j->failed_worker, "");
+    j = launch(1, 0);
+    step((struct vn_event){.kind = VN_EVENT_TASK_FAILED, .link = 1, .job_id = job_id, .text = "out of memory"});
+    cr_assert_str_eq(j->failed_worker, "w1");
+    nobody_is_reserved();
 }
