@@ -64,12 +64,12 @@ int vn_peer_is_loopback(const char *peer)
     return 0;
 }
 
-struct vn_call *vn_call_arm(struct vn_gateway *g)
+static int arm(struct vn_gateway *g)
 {
     struct vn_call *c = calloc(1, sizeof *c);
     if (!c) {
         VN_LOG(VN_LOG_ERROR, "memory.out", "where=arm");
-        return NULL;
+        return 0;
     }
     c->gateway = g;
     c->out_tail = &c->out;
@@ -79,8 +79,15 @@ struct vn_call *vn_call_arm(struct vn_gateway *g)
         c->tags[op] = (struct vn_tag){c, (enum vn_op)op};
     c->refs = 1;
     g->n_alive++;
+    g->n_armed++;
     vn_server_arm(g->server, c);
-    return c;
+    return 1;
+}
+
+void vn_calls_arm(struct vn_gateway *g)
+{
+    while (!g->stopping && g->n_armed < VN_GATEWAY_ARMED && arm(g))
+        ;
 }
 
 static void drop_queue(struct vn_call *c)
@@ -292,7 +299,7 @@ static void accept_call(struct vn_call *c)
         char *path = grpc_slice_to_c_string(c->details.method);
         char text[256];
         size_t len = strlen(path);
-        snprintf(text, sizeof text, "unknown method %.200s", vn_wire_text_ok((const uint8_t *)path, len) ? path : "");
+        snprintf(text, sizeof text, "this server has no method %.200s", vn_wire_text_ok((const uint8_t *)path, len) ? path : "");
         gpr_free(path);
         vn_call_finish(c, GRPC_STATUS_UNIMPLEMENTED, text);
         return;
@@ -362,9 +369,9 @@ void vn_call_event(struct vn_call *c, enum vn_op op, int ok)
     struct vn_gateway *g = c->gateway;
     switch (op) {
     case VN_OP_NEW:
+        g->n_armed--;
         if (ok) {
-            if (!g->stopping)
-                vn_call_arm(g);
+            vn_calls_arm(g);
             accept_call(c);
         } else {
             c->core = NULL;

@@ -18,7 +18,7 @@
 #define VN_GATEWAY_MAX_MESSAGE (128 << 20)          /* bytes; the limit of the public API */
 #define VN_GATEWAY_ARMED 64u                        /* calls the core may accept ahead of the loop */
 #define VN_GATEWAY_MAX_CALLS 4096u                  /* calls in flight, streams included */
-#define VN_GATEWAY_QUEUE_MESSAGES 256u              /* waiting for one reader ... */
+#define VN_GATEWAY_QUEUE_MESSAGES 4096u             /* waiting for one reader; small ones come in bursts ... */
 #define VN_GATEWAY_QUEUE_BYTES (512u << 20)         /* ... two tasks of the largest size and what surrounds them */
 #define VN_GATEWAY_OUTBOX_MESSAGES 4096u            /* waiting for a slow scheduler before new calls are refused */
 #define VN_GATEWAY_OUTBOX_BYTES (1u << 30)
@@ -110,7 +110,8 @@ struct vn_call {
     struct vn_call *chain;            /* same bucket of the correlation table */
 };
 
-struct vn_call *vn_call_arm(struct vn_gateway *g);
+/* Keeps VN_GATEWAY_ARMED calls waiting in the core; without memory for all of them the next tick tries again. */
+void vn_calls_arm(struct vn_gateway *g);
 void vn_call_event(struct vn_call *c, enum vn_op op, int ok);
 /* Starts the next RECV_MESSAGE, unless one is under way or the call is over. */
 void vn_call_receive(struct vn_call *c);
@@ -158,6 +159,7 @@ enum vn_status vn_link_open(struct vn_link **l, struct vn_gateway *g, const char
 void vn_link_close(struct vn_link *l);
 int vn_link_fd(struct vn_link *l);
 int vn_link_is_up(const struct vn_link *l);
+int vn_link_has_room(const struct vn_link *l, size_t bytes); /* 0: too much waits for the scheduler already */
 /* Gives the call a correlation and sends its first message. Takes a reference of body, not the caller's.
  * Errors: VN_ERR_IO scheduler unreachable, VN_ERR_BUSY its queue is full. */
 enum vn_status vn_link_request(struct vn_link *l, struct vn_call *c, uint16_t kind, grpc_slice body) VN_MUST_CHECK;
@@ -179,6 +181,7 @@ struct vn_gateway {
     struct vn_call *calls; /* accepted and not yet freed */
     size_t n_calls;        /* of them, counted against the limit */
     size_t n_alive;        /* call objects, armed ones included */
+    size_t n_armed;        /* waiting in the core for an arrival */
     int stopping;
     int announced;
     uint64_t now_ns;

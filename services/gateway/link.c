@@ -74,6 +74,11 @@ int vn_link_fd(struct vn_link *l) { return vn_bus_client_fd(l->bus); }
 int vn_link_is_up(const struct vn_link *l) { return l->up; }
 int vn_link_waiting(const struct vn_link *l) { return l->outbox != NULL; }
 
+int vn_link_has_room(const struct vn_link *l, size_t bytes)
+{
+    return l->n_outbox < VN_GATEWAY_OUTBOX_MESSAGES && l->outbox_bytes + bytes <= VN_GATEWAY_OUTBOX_BYTES;
+}
+
 static struct vn_call *find(struct vn_link *l, uint64_t correlation)
 {
     struct vn_call *c = l->buckets[correlation % BUCKETS];
@@ -140,7 +145,7 @@ enum vn_status vn_link_request(struct vn_link *l, struct vn_call *c, uint16_t ki
 {
     if (!l->up)
         return VN_ERR_IO;
-    if (l->n_outbox >= VN_GATEWAY_OUTBOX_MESSAGES || l->outbox_bytes + GRPC_SLICE_LENGTH(body) > VN_GATEWAY_OUTBOX_BYTES)
+    if (!vn_link_has_room(l, GRPC_SLICE_LENGTH(body)))
         return VN_ERR_BUSY;
     c->correlation = ++l->last_correlation;
     struct vn_call **bucket = &l->buckets[c->correlation % BUCKETS];

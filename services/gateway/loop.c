@@ -70,6 +70,7 @@ static void begin_stop(struct loop *l)
 static void tick(struct loop *l)
 {
     struct vn_gateway *g = &l->gateway;
+    vn_calls_arm(g);
     vn_link_tick(g->link, g->now_ns);
     for (struct vn_call *c = g->calls, *next; c; c = next) {
         next = c->next;
@@ -140,8 +141,7 @@ enum vn_status vn_gateway_run(const struct vn_gateway_config *config, struct vn_
     if (s == VN_OK)
         s = vn_server_open(&g->server, &l.port, config->listen, err);
     if (s == VN_OK) {
-        for (unsigned i = 0; i < VN_GATEWAY_ARMED; i++)
-            vn_call_arm(g);
+        vn_calls_arm(g);
         VN_LOG(VN_LOG_INFO, "gateway.listening", "address=\"%s\" port=%d", config->listen, l.port);
         char line[40];
         snprintf(line, sizeof line, "LISTENING %d\n", l.port);

@@ -55,6 +55,10 @@ void vn_worker_opened(struct vn_call *c)
 void vn_worker_received(struct vn_call *c, grpc_slice message)
 {
     if (c->correlation) {
+        if (!vn_link_has_room(c->gateway->link, GRPC_SLICE_LENGTH(message))) {
+            vn_call_fail(c, VN_ERR_BUSY, "the scheduler is overloaded; try again later");
+            return;
+        }
         vn_link_send(c->gateway->link, VN_KIND_WORKER, c->correlation, message, 1);
         return;
     }

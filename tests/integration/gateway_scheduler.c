@@ -7,7 +7,7 @@
  *   CancelJob     cancelled = (job_id != "missing")
  *   WaitJobResult job_id "never"           no answer; "big-N": a proof of N bytes; otherwise completed
  *   WatchJob      job_id "never"           one event, then silence
- *                 job_id "flood-N"         N started events of 64 KiB each
+ *                 job_id "flood-N"         N queued events of 16 KiB each
  *                 job_id "progress-N"      N progress events, completed, END
  *                 otherwise                queued, progress 1/2, progress 2/2, completed, END
  *   WorkerStream  register                 accepted; id "reject": not accepted, then closed
@@ -248,11 +248,11 @@ static void watch_job(const struct vn_bus_peer *from, const struct vn_bus_messag
     if (strcmp(q->job_id, "missing") == 0) {
         send_error(from, m->correlation, VN_ERR_NOT_FOUND, "no job missing");
     } else if (sscanf(q->job_id, "flood-%u", &n) == 1) {
-        char *text = malloc(65537);
+        char *text = malloc(16385);
         if (!text)
             abort();
-        memset(text, 'x', 65536);
-        text[65536] = 0;
+        memset(text, 'x', 16384);
+        text[16384] = 0;
         queued.job_id = text;
         for (unsigned i = 0; i < n; i++)
             send_message(from, VN_KIND_EVENT, m->correlation, &e.base);
