@@ -348,7 +348,7 @@ struct arguments {
     char **argv;
     int dry; /* first reading: only the built-in flags count */
     const char *config_path;
-    int help, version;
+    int help, version, table;
     const char **positional;
     unsigned n_positional;
 };
@@ -418,6 +418,8 @@ static enum vn_status read_long(struct loader *l, struct arguments *a, const cha
         a->help = 1;
     else if (!value && strcmp(name, "version") == 0)
         a->version = 1;
+    else if (!value && strcmp(name, "dump-config-table") == 0)
+        a->table = 1;
     else if (n == 6 && memcmp(name, "config", 6) == 0 && has_keys(l->spec)) {
         if (!value && a->next < a->argc)
             value = a->argv[a->next++];
@@ -558,9 +560,11 @@ enum vn_status vn_config_load(const struct vn_config_spec *spec, void *config, i
 
     struct arguments a = {.argc = argc, .argv = argv, .dry = 1, .positional = positional};
     enum vn_status s = read_arguments(&l, &a);
-    if (a.help || a.version) {
+    if (a.help || a.version || a.table) {
         if (a.help)
             vn_config_help(spec, stdout);
+        else if (a.table)
+            vn_config_table(spec, stdout);
         else
             printf("%s %s\n", spec->program, VN_VERSION);
         *done = 1;

@@ -44,12 +44,14 @@ struct vn_config_spec {
 };
 
 /* Fills *config (caller's struct, zeroed first). Positionals are returned in `positional` (pointers into argv).
- * --help and --version print to stdout and make *done = 1 (nothing is loaded then). On failure everything loaded is freed.
+ * --help, --version and --dump-config-table print to stdout and make *done = 1 (nothing is loaded then). On failure everything loaded is freed.
  * A value of one source replaces that of a weaker one; lists are replaced whole. An item given twice in one source is an error, except for
  * repeated list flags and counts; `conflicts` looks at items given in the same source. An empty environment variable counts as unset. */
 enum vn_status vn_config_load(const struct vn_config_spec *spec, void *config, int argc, char **argv, const char **positional, unsigned *n_positional,
                               int *done, struct vn_error *err) VN_MUST_CHECK;
 void vn_config_fini(const struct vn_config_spec *spec, void *config);
 void vn_config_help(const struct vn_config_spec *spec, void *file /* FILE * */);
+/* The table for docs/configuration.md, in Markdown. --dump-config-table, which --help does not show, prints it in every process. */
+void vn_config_table(const struct vn_config_spec *spec, void *file /* FILE * */);
 
 #endif

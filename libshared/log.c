@@ -17,6 +17,8 @@
 enum {
     MAX_FIELDS = 3072, /* bytes of a line's fields; the rest is cut off */
     MAX_LINE = 16384,  /* JSON may need six bytes for one */
+    MAX_COMPONENTS = 16,
+    MAX_COMPONENT = 24,
 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
@@ -25,11 +27,18 @@ static const char *const format_names[] = {"pretty", "json", "compact"};
 
 static struct {
     pthread_mutex_t lock;
-    atomic_int level;
+    atomic_int level;     /* the most talkative one anybody has */
+    atomic_int base;      /* of components without a level of their own */
     enum vn_log_format format;
     char process[32];
     int file;
-} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = VN_LOG_INFO, .process = "venus", .file = -1};
+    char path[4096];
+    struct {
+        char name[MAX_COMPONENT];
+        int level;
+    } components[MAX_COMPONENTS];
+    unsigned n_components;
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = VN_LOG_INFO, .base = VN_LOG_INFO, .process = "venus", .file = -1};
 
 struct line {
     char text[MAX_LINE];
@@ -198,23 +207,49 @@ static void write_all(int fd, const char *s, size_t n)
     }
 }
 
+static enum vn_status open_file(int *fd, const char *path, struct vn_error *err)
+{
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    return *fd >= 0 ? VN_OK : vn_fail(err, VN_ERR_IO, "cannot open the log file %s: %s", path, strerror(errno));
+}
+
 enum vn_status vn_log_open(const char *process, enum vn_log_level level, enum vn_log_format format, const char *path, struct vn_error *err)
 {
     int fd = -1;
     if (path && *path) {
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-        if (fd < 0)
-            return vn_fail(err, VN_ERR_IO, "cannot open the log file %s: %s", path, strerror(errno));
+        if (strlen(path) >= sizeof state.path)
+            return vn_fail(err, VN_ERR_ARGUMENT, "the log file's path is too long");
+        enum vn_status s = open_file(&fd, path, err);
+        if (s != VN_OK)
+            return s;
     }
     pthread_mutex_lock(&state.lock);
     if (state.file >= 0)
         close(state.file);
     state.file = fd;
+    snprintf(state.path, sizeof state.path, "%s", path ? path : "");
     state.format = format;
     snprintf(state.process, sizeof state.process, "%s", process);
     pthread_mutex_unlock(&state.lock);
-    atomic_store(&state.level, (int)level);
+    vn_log_set_level(level);
     return VN_OK;
+}
+
+/* The new file takes the old one's place in one step; lines are written under the same lock. */
+enum vn_status vn_log_reopen(struct vn_error *err)
+{
+    enum vn_status s = VN_OK;
+    pthread_mutex_lock(&state.lock);
+    if (state.file >= 0) {
+        int fd;
+        s = open_file(&fd, state.path, err);
+        if (s == VN_OK) {
+            close(state.file);
+            state.file = fd;
+        }
+    }
+    pthread_mutex_unlock(&state.lock);
+    return s;
 }
 
 void vn_log_close(void)
@@ -226,7 +261,68 @@ void vn_log_close(void)
     pthread_mutex_unlock(&state.lock);
 }
 
-void vn_log_set_level(enum vn_log_level level) { atomic_store(&state.level, (int)level); }
+static void settle_level(void)
+{
+    int level = atomic_load(&state.base);
+    for (unsigned i = 0; i < state.n_components; i++)
+        if (state.components[i].level > level)
+            level = state.components[i].level;
+    atomic_store(&state.level, level);
+}
+
+void vn_log_set_level(enum vn_log_level level)
+{
+    pthread_mutex_lock(&state.lock);
+    atomic_store(&state.base, (int)level);
+    settle_level();
+    pthread_mutex_unlock(&state.lock);
+}
+
+static int find_name(const char *text, size_t n, const char *const *names, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strlen(names[i]) == n && strncasecmp(names[i], text, n) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void add_component(const char *text, size_t n)
+{
+    size_t name = 0;
+    while (name < n && text[name] != '=')
+        name++;
+    int level = name == n ? VN_LOG_DEBUG : find_name(text + name + 1, n - name - 1, level_names, 5);
+    if (name == 0 || name >= MAX_COMPONENT || level < 0 || state.n_components == MAX_COMPONENTS || (name == n && find_name(text, n, level_names, 5) >= 0))
+        return;
+    memcpy(state.components[state.n_components].name, text, name);
+    state.components[state.n_components].name[name] = 0;
+    state.components[state.n_components++].level = level;
+}
+
+void vn_log_set_filter(const char *filter)
+{
+    pthread_mutex_lock(&state.lock);
+    state.n_components = 0;
+    for (const char *s = filter; s && *s;) {
+        size_t n = strcspn(s, ",");
+        add_component(s, n);
+        s += n;
+        if (*s == ',')
+            s++;
+    }
+    settle_level();
+    pthread_mutex_unlock(&state.lock);
+}
+
+/* Of the component that the event belongs to; the caller holds the lock. */
+static int event_level(const char *event)
+{
+    size_t n = strcspn(event, ".");
+    for (unsigned i = 0; i < state.n_components; i++)
+        if (strlen(state.components[i].name) == n && memcmp(state.components[i].name, event, n) == 0)
+            return state.components[i].level;
+    return atomic_load(&state.base);
+}
 
 int vn_log_enabled(enum vn_log_level level) { return (int)level <= atomic_load(&state.level); }
 
@@ -242,19 +338,15 @@ void vn_log_write(enum vn_log_level level, const char *event, const char *fields
 
     struct line l;
     pthread_mutex_lock(&state.lock);
+    if (state.n_components > 0 && (int)level > event_level(event)) {
+        pthread_mutex_unlock(&state.lock);
+        return;
+    }
     format_line(&l, level, event, text);
     write_all(STDERR_FILENO, l.text, l.len);
     if (state.file >= 0)
         write_all(state.file, l.text, l.len);
     pthread_mutex_unlock(&state.lock);
-}
-
-static int find_name(const char *text, size_t n, const char *const *names, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (strlen(names[i]) == n && strncasecmp(names[i], text, n) == 0)
-            return (int)i;
-    return -1;
 }
 
 int vn_log_level_parse(const char *text, enum vn_log_level *out)

@@ -10,7 +10,13 @@ enum vn_log_format { VN_LOG_PRETTY, VN_LOG_JSON, VN_LOG_COMPACT };
 /* process: name in every line ("scheduler"). path NULL = stderr only. */
 enum vn_status vn_log_open(const char *process, enum vn_log_level level, enum vn_log_format format, const char *path, struct vn_error *err) VN_MUST_CHECK;
 void vn_log_close(void);
+/* Opens the file anew under its name, for log rotation; nothing to do without a file. Errors: VN_ERR_IO: the old file stays in use. */
+enum vn_status vn_log_reopen(struct vn_error *err) VN_MUST_CHECK;
 void vn_log_set_level(enum vn_log_level level);
+/* Levels for single components, which are the part of an event's name before the dot: "engine=debug,job=trace"; "engine" alone means debug. Bare
+ * levels and levels nobody knows are passed over, so that RUST_LOG can be given as it is. Replaces an earlier filter; NULL or "" clears it.
+ * Shape: at most 16 components of at most 23 characters; more are passed over. */
+void vn_log_set_filter(const char *filter);
 int vn_log_level_parse(const char *text, enum vn_log_level *out);   /* 1 if understood; also takes RUST_LOG forms "info,foo=debug" (first bare level counts) */
 int vn_log_format_parse(const char *text, enum vn_log_format *out);
 
