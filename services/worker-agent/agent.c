@@ -185,6 +185,7 @@ static void link_down(struct vn_agent *a, const char *why, uint64_t at_least_ns)
     a->connection = VN_CONNECTION_WAITING;
     a->retry_at_ns = vn_clock_monotonic_ns() + wait;
     drop_queued(a, 0);
+    vn_agent_connection_lost(a);
 }
 
 static void stop(struct vn_agent *a)
@@ -209,7 +210,7 @@ static void connect_now(struct vn_agent *a)
         stop(a);
     } else if (s != VN_OK)
         link_down(a, err.text, 0);
-    else if (!vn_agent_watch(a, vn_link_fd(a->link), EPOLLIN, VN_WATCH_LINK))
+    else if (!vn_agent_watch(a, vn_link_fd(a->link), EPOLLIN, VN_WATCH_LINK, 0))
         link_down(a, "cannot watch the connection", 0);
 }
 
@@ -270,8 +271,7 @@ static void take_message(struct vn_agent *a, const coordinator_message *m)
         take_shutdown(a, m->shutdown);
         break;
     case ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_STREAM_DATA:
-        if (m->stream_data->stream_type == ZISK__DISTRIBUTED__API__V1__STREAM_TYPE__STREAM_TYPE_START)
-            vn_agent_report(a, m->stream_data->job_id, "Hints are not supported by this version of the worker");
+        vn_agent_take_hints(a, m->stream_data);
         break;
     default:
         VN_LOG(VN_LOG_WARN, "message.unknown", "payload=%d", (int)m->payload_case);
@@ -310,9 +310,9 @@ static int take_link_event(struct vn_agent *a)
 
 /* ---- the loop ---- */
 
-int vn_agent_watch(struct vn_agent *a, int fd, uint32_t events, uint32_t what)
+int vn_agent_watch(struct vn_agent *a, int fd, uint32_t events, uint32_t what, unsigned index)
 {
-    struct epoll_event e = {.events = events, .data.u32 = what};
+    struct epoll_event e = {.events = events, .data.u32 = what | index << 8};
     return epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &e) == 0 || (errno == EEXIST && epoll_ctl(a->epoll, EPOLL_CTL_MOD, fd, &e) == 0);
 }
 
@@ -321,8 +321,16 @@ static void take_signal(struct vn_agent *a)
     struct signalfd_siginfo info;
     if (read(a->signals, &info, sizeof info) != (ssize_t)sizeof info)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        struct vn_error err = {0};
+        if (vn_log_reopen(&err) == VN_OK)
+            VN_LOG(VN_LOG_INFO, "worker.log_reopened", "%s", "");
+        else
+            VN_LOG(VN_LOG_ERROR, "worker.log_failed", "reason=\"%s\"", err.text);
+        return;
+    }
     if (a->stopping) {
-        a->kill_at_ns = 0; /* asked twice: no more patience with the engine */
+        vn_agent_no_patience(a); /* asked twice */
         return;
     }
     VN_LOG(VN_LOG_INFO, "worker.stopping", "signal=%u", info.ssi_signo);
@@ -371,9 +379,9 @@ static int wait_ms(const struct vn_agent *a)
 
 static void run_loop(struct vn_agent *a)
 {
-    while (!a->stopping || a->engine.running) {
+    while (!a->stopping || a->n_running > 0) {
         run_timers(a);
-        if (a->stopping && !a->engine.running)
+        if (a->stopping && a->n_running == 0)
             break;
         while (take_link_event(a) || flush(a))
             ;
@@ -381,10 +389,10 @@ static void run_loop(struct vn_agent *a)
         int n = epoll_wait(a->epoll, &e, 1, wait_ms(a));
         if (n < 1)
             continue;
-        switch (e.data.u32) {
+        switch (e.data.u32 & 0xff) {
         case VN_WATCH_SIGNALS: take_signal(a); break;
-        case VN_WATCH_ENGINE_SOCKET: vn_agent_engine_socket(a); break;
-        case VN_WATCH_ENGINE_END: vn_agent_engine_ended(a); break;
+        case VN_WATCH_ENGINE_SOCKET: vn_agent_engine_socket(a, e.data.u32 >> 8); break;
+        case VN_WATCH_ENGINE_END: vn_agent_engine_ended(a, e.data.u32 >> 8); break;
         default: break; /* the link is looked at in every round */
         }
     }
@@ -392,15 +400,18 @@ static void run_loop(struct vn_agent *a)
 
 enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_error *err)
 {
-    struct vn_agent a = {.config = config, .epoll = -1, .kill_at_ns = VN_NEVER, .linger_until_ns = VN_NEVER};
-    a.engine.socket = -1;
+    struct vn_agent a = {.config = config, .epoll = -1};
+    for (unsigned i = 0; i < VN_AGENT_MAX_SLOTS; i++) {
+        a.slots[i].engine.socket = -1;
+        a.slots[i].kill_at_ns = a.slots[i].linger_until_ns = VN_NEVER;
+    }
     a.queue_end = &a.queue;
-    const int caught[] = {SIGTERM, SIGINT};
-    a.signals = vn_signalfd(caught, 2);
+    const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+    a.signals = vn_signalfd(caught, 3);
     if (a.signals < 0)
         return vn_fail(err, VN_ERR_IO, "signalfd: %s", strerror(errno));
     a.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (a.epoll < 0 || !vn_agent_watch(&a, a.signals, EPOLLIN, VN_WATCH_SIGNALS)) {
+    if (a.epoll < 0 || !vn_agent_watch(&a, a.signals, EPOLLIN, VN_WATCH_SIGNALS, 0)) {
         enum vn_status s = vn_fail(err, VN_ERR_IO, "epoll: %s", strerror(errno));
         if (a.epoll >= 0)
             close(a.epoll);

@@ -1,6 +1,6 @@
 #ifndef VN_AGENT_H
 #define VN_AGENT_H
-/* The worker's loop: keeps the connection to the coordinator, takes tasks, runs one engine at a time for them. */
+/* The worker's loop: keeps the connection to the coordinator, takes tasks, runs engines for them, one in each slot. */
 
 #include <stdint.h>
 
@@ -8,6 +8,7 @@
 #include "services/worker-agent/job.h"
 
 #define VN_AGENT_MAX_RECONNECT_S 60u /* the back-off doubles up to this */
+#define VN_AGENT_MAX_SLOTS 64u       /* engines of one worker: each wants cores and gigabytes of its own */
 
 /* Borrowed for the whole run. */
 struct vn_agent_config {
@@ -19,7 +20,7 @@ struct vn_agent_config {
     struct vn_job_settings job;
 };
 
-/* Runs until SIGTERM or SIGINT; then the engine is ended and job directories are gone. Blocks those signals in the process.
+/* Runs until SIGTERM or SIGINT; then the engines are ended and job directories are gone; SIGHUP reopens the log file. Blocks those signals in the process.
  * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself could not be set up; VN_ERR_ARGUMENT, VN_ERR_PERMISSION: the URL can never be connected to. */
 enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_error *err) VN_MUST_CHECK;
 

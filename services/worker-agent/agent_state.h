@@ -23,6 +23,18 @@ struct vn_outgoing {
     int droppable; /* progress and acknowledgements: worth nothing on the next connection */
 };
 
+/* One engine at a time. */
+struct vn_slot {
+    struct vn_engine engine;
+    struct vn_piece piece;
+    engine_event *last_word; /* the engine's Result or Failure */
+    int broke_protocol;
+    int polls_write;
+    unsigned attempt;        /* of the piece at hand, from 0 */
+    uint32_t done;           /* shards of the piece that the engine reported */
+    uint64_t kill_at_ns, linger_until_ns;
+};
+
 struct vn_agent {
     const struct vn_agent_config *config;
     int epoll, signals;
@@ -38,13 +50,9 @@ struct vn_agent {
     size_t queue_len;
 
     struct vn_job *job;    /* current */
-    struct vn_job *dying;  /* given up, its engine still has to end */
-    struct vn_engine engine;
-    engine_event *last_word; /* the engine's Result or Failure */
-    int engine_broke_protocol;
-    int engine_polls_write;
-    unsigned attempt;      /* of the piece at hand, from 0 */
-    uint64_t kill_at_ns, linger_until_ns;
+    struct vn_job *dying;  /* given up, its engines still have to end; those that run are all its own */
+    struct vn_slot slots[VN_AGENT_MAX_SLOTS]; /* config->job.slots of them are used */
+    unsigned n_running;    /* slots with an engine */
     uint64_t idle_since_ns; /* of a job that waits for its coordinator */
     uint64_t last_progress_ns;
 };
@@ -53,17 +61,21 @@ struct vn_agent {
 void vn_agent_post(struct vn_agent *a, uint8_t *bytes, size_t n_bytes, int droppable);
 void vn_agent_send(struct vn_agent *a, const worker_message *message, int droppable);
 void vn_agent_report(struct vn_agent *a, const char *job_id, const char *text); /* WorkerError */
-int vn_agent_watch(struct vn_agent *a, int fd, uint32_t events, uint32_t what);
+/* index: of the slot, for the engine's descriptors. */
+int vn_agent_watch(struct vn_agent *a, int fd, uint32_t events, uint32_t what, unsigned index);
 
 /* agent_work.c */
 void vn_agent_take_task(struct vn_agent *a, const task_request *task);
-void vn_agent_drop_job(struct vn_agent *a);      /* ends its engine */
-void vn_agent_engine_socket(struct vn_agent *a); /* readable or writable */
-void vn_agent_engine_ended(struct vn_agent *a);  /* pidfd readable */
+void vn_agent_take_hints(struct vn_agent *a, const stream_data *data);
+void vn_agent_connection_lost(struct vn_agent *a); /* a hints stream ends with its connection */
+void vn_agent_drop_job(struct vn_agent *a);        /* ends its engines */
+void vn_agent_engine_socket(struct vn_agent *a, unsigned slot); /* readable or writable */
+void vn_agent_engine_ended(struct vn_agent *a, unsigned slot);  /* pidfd readable */
+void vn_agent_no_patience(struct vn_agent *a);     /* engines that are to end are killed at once */
 uint64_t vn_agent_work_deadline(const struct vn_agent *a);
 void vn_agent_work_timers(struct vn_agent *a, uint64_t now_ns);
 
-/* What a descriptor in epoll stands for. */
+/* What a descriptor in epoll stands for: one of these, and the slot << 8. */
 enum { VN_WATCH_SIGNALS, VN_WATCH_LINK, VN_WATCH_ENGINE_SOCKET, VN_WATCH_ENGINE_END };
 
 /* Foreign text for a log line: control characters and quotes replaced, cut to the buffer. */

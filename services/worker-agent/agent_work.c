@@ -1,6 +1,6 @@
-/* Tasks and the engine. A job's engine pieces run one after the other; a piece ends when its process has ended, so that nothing of it
- * can touch the job's directory any more, and only then is its last word (Result or Failure) acted on. A job that is given up while its
- * engine works moves to `dying` until the process is gone; a job that came meanwhile starts then. */
+/* Tasks and the engines. Every free slot takes the next piece of the job, if there is one; a piece ends when its process has ended, so that
+ * nothing of it can touch the job's directory any more, and only then is its last word (Result or Failure) acted on. A job that is given up
+ * while engines work for it moves to `dying` until they are gone; a job that came meanwhile starts then. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #define MAX_ATTEMPTS 2u
 
 static void go_on(struct vn_agent *a);
-static void start_piece(struct vn_agent *a);
+static void start_piece(struct vn_agent *a, struct vn_slot *slot);
 
 /* ---- answers ---- */
 
@@ -36,11 +36,15 @@ void vn_agent_drop_job(struct vn_agent *a)
 {
     if (!a->job)
         return;
-    if (a->engine.running && !a->dying) {
+    if (a->n_running > 0 && !a->dying) {
         a->dying = a->job;
         a->job = NULL;
-        vn_engine_signal(&a->engine, SIGTERM);
-        a->kill_at_ns = vn_clock_monotonic_ns() + TERM_GRACE_NS;
+        for (unsigned i = 0; i < a->config->job.slots; i++) {
+            if (!a->slots[i].engine.running)
+                continue;
+            vn_engine_signal(&a->slots[i].engine, SIGTERM);
+            a->slots[i].kill_at_ns = vn_clock_monotonic_ns() + TERM_GRACE_NS;
+        }
         return;
     }
     vn_job_free(&a->job);
@@ -88,10 +92,11 @@ static void send_progress(struct vn_agent *a, uint32_t done, uint32_t total, uin
 static void stage_progress(struct vn_agent *a)
 {
     const struct vn_job *job = a->job;
-    if (job->stage == VN_JOB_CONTRIBUTED)
-        send_progress(a, (uint32_t)job->n_owned_shards, (uint32_t)job->n_owned_shards, job->steps);
-    else
-        send_progress(a, (uint32_t)job->n_proved, (uint32_t)job->n_owned_shards, job->steps);
+    size_t done = vn_job_task(job) == TASK_CONTRIBUTION ? job->n_contributed : job->n_proved;
+    for (unsigned i = 0; i < a->config->job.slots; i++)
+        if (a->slots[i].engine.running && a->slots[i].piece.kind == VN_PIECE_CONTRIBUTE && !a->dying)
+            done += a->slots[i].done;
+    send_progress(a, (uint32_t)done, (uint32_t)job->n_owned_shards, job->steps);
 }
 
 /* ---- tasks ---- */
@@ -118,6 +123,7 @@ static void take_contribution(struct vn_agent *a, const task_request *task)
     }
     VN_LOG(VN_LOG_INFO, "job.started", "job=%s rank=%u units=%zu/%u directory=%s", a->job->id, a->job->rank, a->job->n_owned_units, a->job->units,
            a->job->dir.path);
+    a->idle_since_ns = vn_clock_monotonic_ns();
     go_on(a);
 }
 
@@ -142,7 +148,7 @@ static void take_aggregate(struct vn_agent *a, const task_request *task)
         return;
     }
     if (task->agg_params->compressed)
-        VN_LOG(VN_LOG_WARN, "option.ignored", "job=%s option=compressed reason=\"has no effect in this version\"", a->job->id);
+        VN_LOG(VN_LOG_WARN, "option.notice", "job=%s option=compressed reason=\"has no effect in this version\"", a->job->id);
     if (vn_job_aggregate(a->job, task->agg_params, &err) != VN_OK) {
         fail_job(a, TASK_AGGREGATE, err.text);
         return;
@@ -183,96 +189,146 @@ void vn_agent_take_task(struct vn_agent *a, const task_request *task)
         fail_job(a, task->task_type, "The task is of a kind this worker does not know");
 }
 
-/* ---- the engine ---- */
+/* ---- hints ---- */
 
-/* The next piece of the current job, or its answer. */
+void vn_agent_take_hints(struct vn_agent *a, const stream_data *data)
+{
+    struct vn_error err = {0};
+    char text[300];
+    int start = data->stream_type == ZISK__DISTRIBUTED__API__V1__STREAM_TYPE__STREAM_TYPE_START;
+    if (!a->job || strcmp(a->job->id, data->job_id) != 0) {
+        snprintf(text, sizeof text, "Worker %.100s does not know job %.128s", a->config->job.worker_id, data->job_id);
+        if (start) /* what follows it is dropped quietly */
+            vn_agent_report(a, data->job_id, a->config->job.hints ? text : VN_JOB_NO_HINTS);
+        return;
+    }
+    a->idle_since_ns = vn_clock_monotonic_ns();
+    if (vn_job_take_hints(a->job, data, &err) != VN_OK) {
+        fail_job(a, vn_job_task(a->job), err.text);
+        return;
+    }
+    if (a->job->stage == VN_JOB_HINTS)
+        return;
+    VN_LOG(VN_LOG_INFO, "hints.complete", "job=%s", a->job->id);
+    go_on(a);
+}
+
+void vn_agent_connection_lost(struct vn_agent *a)
+{
+    if (a->job && a->job->stage == VN_JOB_HINTS)
+        fail_job(a, TASK_CONTRIBUTION, "The connection was lost while hints were streamed");
+}
+
+/* ---- the engines ---- */
+
+/* Gives pieces of the current job to the slots that are free, or answers. */
 static void go_on(struct vn_agent *a)
 {
-    if (!a->job)
+    if (!a->job || a->job->stage == VN_JOB_HINTS)
         return;
     if (!vn_job_needs_engine(a->job)) {
         answer(a);
         return;
     }
-    a->attempt = 0;
-    if (!a->engine.running)
-        start_piece(a);
+    /* A piece that cannot be started ends the job. */
+    for (unsigned i = 0; i < a->config->job.slots && a->job && !a->dying; i++) {
+        struct vn_slot *slot = &a->slots[i];
+        if (slot->engine.running || !vn_job_next_piece(a->job, &slot->piece))
+            continue;
+        slot->attempt = 0;
+        start_piece(a, slot);
+    }
 }
 
-static void piece_failed(struct vn_agent *a, const struct vn_error *err)
+static void piece_failed(struct vn_agent *a, struct vn_slot *slot, const struct vn_error *err)
 {
     char text[600];
-    a->attempt++;
-    if (vn_status_class(err->status) == VN_CLASS_BAD_INPUT || a->attempt >= MAX_ATTEMPTS) {
+    slot->attempt++;
+    if (vn_status_class(err->status) == VN_CLASS_BAD_INPUT || slot->attempt >= MAX_ATTEMPTS) {
         fail_job(a, vn_job_task(a->job), err->text);
         return;
     }
-    VN_LOG(VN_LOG_WARN, "engine.retry", "job=%s stage=%s status=%s reason=\"%s\"", a->job->id, vn_job_stage_name(a->job), vn_status_name(err->status),
+    VN_LOG(VN_LOG_WARN, "engine.retry", "job=%s piece=%s status=%s reason=\"%s\"", a->job->id, vn_piece_name(&slot->piece), vn_status_name(err->status),
            vn_agent_plain(text, sizeof text, err->text));
-    vn_job_clear_piece(a->job);
-    start_piece(a);
+    vn_job_clear_piece(a->job, &slot->piece);
+    start_piece(a, slot);
 }
+
+struct start {
+    const struct vn_agent *agent;
+    struct vn_slot *slot;
+};
 
 static enum vn_status use_request(void *ctx, const engine_request *request, struct vn_error *err)
 {
-    struct vn_agent *a = ctx;
-    return vn_engine_start(&a->engine, a->config->engine, a->job->dir.fd, request, err);
+    const struct start *start = ctx;
+    return vn_engine_start(&start->slot->engine, start->agent->config->engine, start->agent->job->dir.fd, request, err);
 }
 
-static int watch_engine(struct vn_agent *a)
+static unsigned index_of(const struct vn_agent *a, const struct vn_slot *slot) { return (unsigned)(slot - a->slots); }
+
+static int watch_engine(struct vn_agent *a, struct vn_slot *slot)
 {
-    a->engine_polls_write = vn_engine_wants_write(&a->engine);
-    return vn_agent_watch(a, a->engine.socket, a->engine_polls_write ? EPOLLIN | EPOLLOUT : EPOLLIN, VN_WATCH_ENGINE_SOCKET);
+    slot->polls_write = vn_engine_wants_write(&slot->engine);
+    return vn_agent_watch(a, slot->engine.socket, slot->polls_write ? EPOLLIN | EPOLLOUT : EPOLLIN, VN_WATCH_ENGINE_SOCKET, index_of(a, slot));
 }
 
-static void start_piece(struct vn_agent *a)
+static void start_piece(struct vn_agent *a, struct vn_slot *slot)
 {
     struct vn_error err = {0};
-    a->engine_broke_protocol = 0;
-    a->kill_at_ns = a->linger_until_ns = VN_NEVER;
-    if (vn_job_with_request(a->job, use_request, a, &err) != VN_OK) {
-        piece_failed(a, &err);
+    struct start start = {a, slot};
+    slot->broke_protocol = 0;
+    slot->done = 0;
+    slot->kill_at_ns = slot->linger_until_ns = VN_NEVER;
+    if (vn_job_with_request(a->job, &slot->piece, use_request, &start, &err) != VN_OK) {
+        piece_failed(a, slot, &err);
         return;
     }
-    VN_LOG(VN_LOG_DEBUG, "engine.started", "job=%s stage=%s pid=%ld", a->job->id, vn_job_stage_name(a->job), (long)a->engine.child.pid);
-    if (!watch_engine(a) || !vn_agent_watch(a, a->engine.child.pidfd, EPOLLIN, VN_WATCH_ENGINE_END)) {
+    a->n_running++;
+    VN_LOG(VN_LOG_DEBUG, "engine.started", "job=%s piece=%s slot=%u pid=%ld", a->job->id, vn_piece_name(&slot->piece), index_of(a, slot),
+           (long)slot->engine.child.pid);
+    if (!watch_engine(a, slot) || !vn_agent_watch(a, slot->engine.child.pidfd, EPOLLIN, VN_WATCH_ENGINE_END, index_of(a, slot))) {
         int exit_code;
-        vn_engine_signal(&a->engine, SIGKILL);
-        (void)!vn_engine_reap(&a->engine, &exit_code); /* short: it has just been killed */
+        vn_engine_signal(&slot->engine, SIGKILL);
+        (void)!vn_engine_reap(&slot->engine, &exit_code); /* short: it has just been killed */
+        a->n_running--;
         vn_fail(&err, VN_ERR_IO, "The engine cannot be watched");
-        piece_failed(a, &err);
+        piece_failed(a, slot, &err);
     }
 }
 
-static void take_progress(struct vn_agent *a, const Venus__Engine__V1__Progress *p)
+static void take_progress(struct vn_agent *a, struct vn_slot *slot, const Venus__Engine__V1__Progress *p)
 {
-    if (!a->job || a->dying || vn_clock_monotonic_ns() < a->last_progress_ns + PROGRESS_INTERVAL_NS)
+    if (!a->job || a->dying)
         return;
-    uint32_t owned = (uint32_t)a->job->n_owned_shards;
-    switch (a->job->stage) {
-    case VN_JOB_EXECUTE: send_progress(a, 0, 0, p->steps); break;
-    case VN_JOB_CONTRIBUTE: send_progress(a, p->done < owned ? p->done : owned, owned, a->job->steps); break;
-    case VN_JOB_PROVE: stage_progress(a); break;
-    default: send_progress(a, p->done < p->total ? p->done : p->total, p->total, a->job->steps); break;
-    }
+    slot->done = p->done < slot->piece.count ? p->done : slot->piece.count;
+    if (vn_clock_monotonic_ns() < a->last_progress_ns + PROGRESS_INTERVAL_NS)
+        return;
+    if (a->job->stage == VN_JOB_EXECUTE)
+        send_progress(a, 0, 0, p->steps);
+    else if (a->job->stage == VN_JOB_AGGREGATE)
+        send_progress(a, p->done < p->total ? p->done : p->total, p->total, a->job->steps);
+    else
+        stage_progress(a);
 }
 
-void vn_agent_engine_socket(struct vn_agent *a)
+void vn_agent_engine_socket(struct vn_agent *a, unsigned index)
 {
-    struct vn_engine *e = &a->engine;
+    struct vn_slot *slot = &a->slots[index];
+    struct vn_engine *e = &slot->engine;
     if (!e->running || e->socket < 0)
         return;
     enum vn_status s = vn_engine_write(e);
     (void)s; /* a closed socket shows in reading, where a last word may still wait */
     engine_event *event;
     while ((s = vn_engine_read(e, &event)) == VN_OK) {
-        if (event->event_case == VENUS__ENGINE__V1__EVENT__EVENT_PROGRESS && !a->last_word) {
-            take_progress(a, event->progress);
+        if (event->event_case == VENUS__ENGINE__V1__EVENT__EVENT_PROGRESS && !slot->last_word) {
+            take_progress(a, slot, event->progress);
             venus__engine__v1__event__free_unpacked(event, NULL);
         } else if ((event->event_case == VENUS__ENGINE__V1__EVENT__EVENT_RESULT || event->event_case == VENUS__ENGINE__V1__EVENT__EVENT_FAILURE) &&
-                   !a->last_word) {
-            a->last_word = event;
-            a->linger_until_ns = vn_clock_monotonic_ns() + LINGER_NS;
+                   !slot->last_word) {
+            slot->last_word = event;
+            slot->linger_until_ns = vn_clock_monotonic_ns() + LINGER_NS;
         } else {
             venus__engine__v1__event__free_unpacked(event, NULL);
             s = VN_ERR_PEER;
@@ -280,43 +336,43 @@ void vn_agent_engine_socket(struct vn_agent *a)
         }
     }
     if (s == VN_ERR_BUSY) {
-        if (vn_engine_wants_write(e) != a->engine_polls_write)
-            watch_engine(a);
+        if (vn_engine_wants_write(e) != slot->polls_write)
+            watch_engine(a, slot);
         return;
     }
     vn_engine_close_socket(e);
     if (s != VN_ERR_NOT_FOUND) {
-        a->engine_broke_protocol = 1;
-        a->kill_at_ns = 0;
-    } else if (!a->last_word && a->linger_until_ns == VN_NEVER)
-        a->linger_until_ns = vn_clock_monotonic_ns() + LINGER_NS;
+        slot->broke_protocol = 1;
+        slot->kill_at_ns = 0;
+    } else if (!slot->last_word && slot->linger_until_ns == VN_NEVER)
+        slot->linger_until_ns = vn_clock_monotonic_ns() + LINGER_NS;
 }
 
 /* word: Failure or NULL. */
-static void describe_end(const struct vn_agent *a, const engine_event *word, int exit_code, struct vn_error *err)
+static void describe_end(const struct vn_slot *slot, const engine_event *word, int exit_code, struct vn_error *err)
 {
     if (word && word->event_case == VENUS__ENGINE__V1__EVENT__EVENT_FAILURE) {
         const Venus__Engine__V1__Failure *f = word->failure;
         enum vn_status s = f->status > VN_OK && f->status < VN_STATUS_COUNT ? (enum vn_status)f->status : VN_ERR_INTERNAL;
         vn_fail(err, s, "%s", f->text[0] ? f->text : vn_status_text(s));
-    } else if (a->engine_broke_protocol && (exit_code == 0 || exit_code == 128 + SIGKILL))
+    } else if (slot->broke_protocol && (exit_code == 0 || exit_code == 128 + SIGKILL))
         vn_fail(err, VN_ERR_PEER, "The engine sent something that is not its protocol");
     else
         vn_engine_exit_error(exit_code, err);
 }
 
-static void piece_ended(struct vn_agent *a, const engine_event *word, int exit_code)
+static void piece_ended(struct vn_agent *a, struct vn_slot *slot, const engine_event *word, int exit_code)
 {
     struct vn_error err = {0};
-    if (!word || word->event_case != VENUS__ENGINE__V1__EVENT__EVENT_RESULT || a->engine_broke_protocol) {
-        describe_end(a, word, exit_code, &err);
-        piece_failed(a, &err);
+    if (!word || word->event_case != VENUS__ENGINE__V1__EVENT__EVENT_RESULT || slot->broke_protocol) {
+        describe_end(slot, word, exit_code, &err);
+        piece_failed(a, slot, &err);
         return;
     }
     if (exit_code != 0)
         VN_LOG(VN_LOG_WARN, "engine.exit", "job=%s exit=%d reason=\"ended badly after its result\"", a->job->id, exit_code);
-    if (vn_job_piece_done(a->job, word->result, &err) != VN_OK) {
-        piece_failed(a, &err);
+    if (vn_job_piece_done(a->job, &slot->piece, word->result, &err) != VN_OK) {
+        piece_failed(a, slot, &err);
         return;
     }
     if (a->job->stage != VN_JOB_DONE)
@@ -324,47 +380,63 @@ static void piece_ended(struct vn_agent *a, const engine_event *word, int exit_c
     go_on(a);
 }
 
-void vn_agent_engine_ended(struct vn_agent *a)
+void vn_agent_engine_ended(struct vn_agent *a, unsigned index)
 {
-    if (!a->engine.running)
+    struct vn_slot *slot = &a->slots[index];
+    if (!slot->engine.running)
         return;
-    vn_agent_engine_socket(a); /* what it said last */
-    engine_event *word = a->last_word;
-    a->last_word = NULL;
+    vn_agent_engine_socket(a, index); /* what it said last */
+    engine_event *word = slot->last_word;
+    slot->last_word = NULL;
     int exit_code = 0;
-    long pid = (long)a->engine.child.pid;
-    if (vn_engine_reap(&a->engine, &exit_code) != VN_OK)
+    long pid = (long)slot->engine.child.pid;
+    if (vn_engine_reap(&slot->engine, &exit_code) != VN_OK)
         exit_code = vn_status_exit_code(VN_ERR_IO);
-    a->kill_at_ns = a->linger_until_ns = VN_NEVER;
+    a->n_running--;
+    slot->kill_at_ns = slot->linger_until_ns = VN_NEVER;
     VN_LOG(VN_LOG_DEBUG, "engine.ended", "pid=%ld exit=%d", pid, exit_code);
     if (a->dying) {
-        vn_job_free(&a->dying);
-        if (a->job && vn_job_needs_engine(a->job))
-            start_piece(a);
+        if (a->n_running == 0) {
+            vn_job_free(&a->dying);
+            if (a->job && vn_job_needs_engine(a->job))
+                go_on(a);
+        }
     } else if (a->job)
-        piece_ended(a, word, exit_code);
+        piece_ended(a, slot, word, exit_code);
     if (word)
         venus__engine__v1__event__free_unpacked(word, NULL);
+}
+
+void vn_agent_no_patience(struct vn_agent *a)
+{
+    for (unsigned i = 0; i < a->config->job.slots; i++)
+        if (a->slots[i].engine.running)
+            a->slots[i].kill_at_ns = 0;
 }
 
 /* ---- timers ---- */
 
 static int waits_for_coordinator(const struct vn_agent *a) { return a->job && !vn_job_needs_engine(a->job); }
 
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
 uint64_t vn_agent_work_deadline(const struct vn_agent *a)
 {
-    uint64_t at = a->kill_at_ns < a->linger_until_ns ? a->kill_at_ns : a->linger_until_ns;
-    if (waits_for_coordinator(a) && a->idle_since_ns + IDLE_JOB_NS < at)
-        at = a->idle_since_ns + IDLE_JOB_NS;
-    return at;
+    uint64_t at = VN_NEVER;
+    for (unsigned i = 0; i < a->config->job.slots; i++)
+        at = earlier(at, earlier(a->slots[i].kill_at_ns, a->slots[i].linger_until_ns));
+    return waits_for_coordinator(a) ? earlier(at, a->idle_since_ns + IDLE_JOB_NS) : at;
 }
 
 void vn_agent_work_timers(struct vn_agent *a, uint64_t now)
 {
-    if (a->engine.running && (now >= a->kill_at_ns || now >= a->linger_until_ns)) {
-        VN_LOG(VN_LOG_WARN, "engine.killed", "pid=%ld", (long)a->engine.child.pid);
-        vn_engine_signal(&a->engine, SIGKILL);
-        a->kill_at_ns = a->linger_until_ns = VN_NEVER;
+    for (unsigned i = 0; i < a->config->job.slots; i++) {
+        struct vn_slot *slot = &a->slots[i];
+        if (!slot->engine.running || (now < slot->kill_at_ns && now < slot->linger_until_ns))
+            continue;
+        VN_LOG(VN_LOG_WARN, "engine.killed", "pid=%ld", (long)slot->engine.child.pid);
+        vn_engine_signal(&slot->engine, SIGKILL);
+        slot->kill_at_ns = slot->linger_until_ns = VN_NEVER;
     }
     if (waits_for_coordinator(a) && now >= a->idle_since_ns + IDLE_JOB_NS) {
         VN_LOG(VN_LOG_WARN, "job.abandoned", "job=%s reason=\"the coordinator did not go on with it\"", a->job->id);

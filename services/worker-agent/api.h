@@ -20,6 +20,7 @@ typedef Zisk__Distributed__Api__V1__Proof shard_proof;
 typedef Zisk__Distributed__Api__V1__ProofList proof_list;
 typedef Zisk__Distributed__Api__V1__FinalProof final_proof;
 typedef Zisk__Distributed__Api__V1__TaskType task_type;
+typedef Zisk__Distributed__Api__V1__StreamData stream_data;
 
 #define TASK_CONTRIBUTION ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PARTIAL_CONTRIBUTION
 #define TASK_PROVE ZISK__DISTRIBUTED__API__V1__TASK_TYPE__PROVE

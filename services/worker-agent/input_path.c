@@ -54,7 +54,7 @@ int vn_input_open_checked(const char *folder_resolved, const char *relative)
     return open(resolved, OPEN_FLAGS | O_NOFOLLOW);
 }
 
-enum vn_status vn_input_open(int *fd, const char *folder, const char *name, const char *worker_id, struct vn_error *err)
+enum vn_status vn_input_open(int *fd, const char *what, const char *folder, const char *name, const char *worker_id, struct vn_error *err)
 {
     char resolved[PATH_MAX];
     if (!realpath(folder, resolved))
@@ -65,10 +65,10 @@ enum vn_status vn_input_open(int *fd, const char *folder, const char *name, cons
         if (!relative && folder[0] == '/')
             relative = below(folder, name);
         if (!relative)
-            return vn_fail(err, VN_ERR_PERMISSION, "Input path %s lies outside the inputs folder %s of worker %s", name, folder, worker_id);
+            return vn_fail(err, VN_ERR_PERMISSION, "%s path %s lies outside the inputs folder %s of worker %s", what, name, folder, worker_id);
     }
     if (!*relative)
-        return vn_fail(err, VN_ERR_ARGUMENT, "The name of the input file is empty");
+        return vn_fail(err, VN_ERR_ARGUMENT, "%s file: the name is empty", what);
 
     int folder_fd = open(resolved, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder_fd < 0)
@@ -83,26 +83,26 @@ enum vn_status vn_input_open(int *fd, const char *folder, const char *name, cons
         switch (saved) {
         case ENOENT:
         case ENOTDIR:
-            return vn_fail(err, VN_ERR_NOT_FOUND, "Input file not found: %s (looked below %s on worker %s)", name, folder, worker_id);
+            return vn_fail(err, VN_ERR_NOT_FOUND, "%s file not found: %s (looked below %s on worker %s)", what, name, folder, worker_id);
         case EXDEV:
         case ELOOP:
-            return vn_fail(err, VN_ERR_PERMISSION, "Input path %s leads out of the inputs folder %s of worker %s", name, folder, worker_id);
+            return vn_fail(err, VN_ERR_PERMISSION, "%s path %s leads out of the inputs folder %s of worker %s", what, name, folder, worker_id);
         case EACCES:
         case ENXIO:
-            return vn_fail(err, VN_ERR_PERMISSION, "Input file %s cannot be read on worker %s: %s", name, worker_id, strerror(saved));
+            return vn_fail(err, VN_ERR_PERMISSION, "%s file %s cannot be read on worker %s: %s", what, name, worker_id, strerror(saved));
         default:
-            return vn_fail(err, VN_ERR_IO, "Input file %s cannot be opened on worker %s: %s", name, worker_id, strerror(saved));
+            return vn_fail(err, VN_ERR_IO, "%s file %s cannot be opened on worker %s: %s", what, name, worker_id, strerror(saved));
         }
     }
     struct stat st;
     if (fstat(file, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(file);
-        return vn_fail(err, VN_ERR_PERMISSION, "Input path %s is not a regular file on worker %s", name, worker_id);
+        return vn_fail(err, VN_ERR_PERMISSION, "%s path %s is not a regular file on worker %s", what, name, worker_id);
     }
     if (fcntl(file, F_SETFL, 0) != 0) {
         saved = errno;
         close(file);
-        return vn_fail(err, VN_ERR_IO, "Input file %s: %s", name, strerror(saved));
+        return vn_fail(err, VN_ERR_IO, "%s file %s: %s", what, name, strerror(saved));
     }
     *fd = file;
     return VN_OK;

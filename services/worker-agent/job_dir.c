@@ -49,7 +49,7 @@ enum vn_status vn_job_dir_open(struct vn_job_dir *d, const char *base, const cha
 }
 
 /* Files that cannot be removed are left: whoever removes the directory afterwards sees it. */
-static void empty(int fd, const char *except)
+static void empty(int fd, const char *prefix)
 {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -60,7 +60,7 @@ static void empty(int fd, const char *except)
     }
     struct dirent *entry;
     while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && (!except || strcmp(entry->d_name, except) != 0))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
             (void)unlinkat(fd, entry->d_name, 0);
     closedir(dir);
 }
@@ -68,7 +68,7 @@ static void empty(int fd, const char *except)
 /* Takes fd. */
 static int remove_opened(int fd, const char *path)
 {
-    empty(fd, NULL);
+    empty(fd, "");
     close(fd);
     return rmdir(path) == 0;
 }
@@ -205,4 +205,4 @@ enum vn_status vn_job_dir_read(const struct vn_job_dir *d, const char *name, siz
 
 void vn_job_dir_unlink(const struct vn_job_dir *d, const char *name) { (void)unlinkat(d->fd, name, 0); }
 
-void vn_job_dir_unlink_except(const struct vn_job_dir *d, const char *name) { empty(d->fd, name); }
+void vn_job_dir_unlink_prefix(const struct vn_job_dir *d, const char *prefix) { empty(d->fd, prefix); }

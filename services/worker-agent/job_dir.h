@@ -32,7 +32,7 @@ enum vn_status vn_job_dir_read(const struct vn_job_dir *d, const char *name, siz
 /* Missing files are fine. */
 void vn_job_dir_unlink(const struct vn_job_dir *d, const char *name);
 
-/* Everything but this file. */
-void vn_job_dir_unlink_except(const struct vn_job_dir *d, const char *name);
+/* Every file whose name begins so. */
+void vn_job_dir_unlink_prefix(const struct vn_job_dir *d, const char *prefix);
 
 #endif

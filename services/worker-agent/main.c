@@ -19,10 +19,12 @@ static enum vn_status run(const struct vn_worker_config *config, struct vn_error
     enum vn_status s = vn_log_open("worker", vn_worker_log_level(config), format, config->log_path, err);
     if (s != VN_OK)
         return s;
-    char ignored[256];
-    vn_worker_ignored_options(config, ignored, sizeof ignored);
-    if (ignored[0])
-        VN_LOG(VN_LOG_WARN, "options.ignored", "options=\"%s\" reason=\"has no effect in this version\"", ignored);
+    char filter[512];
+    vn_worker_log_filter(config, filter, sizeof filter);
+    vn_log_set_filter(filter);
+    const char *option, *text;
+    for (unsigned i = 0; (option = vn_worker_notice(config, i, &text)); i++)
+        VN_LOG(VN_LOG_WARN, "option.notice", "option=%s reason=\"%s\"", option, text);
     VN_LOG(VN_LOG_INFO, "worker.started", "worker=%s units=%llu url=%s elf=\"%s\" inputs=\"%s\" cache=\"%s\" environment=%s", config->worker_id,
            (unsigned long long)config->compute_units, config->url, config->elf, config->inputs_folder, config->proving_key, config->environment);
     struct vn_agent_config agent = vn_worker_agent_config(config);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #define AT(field) offsetof(struct vn_worker_config, field)
 #define ONE_DAY_S 86400u
+#define COMPONENTS_TEXT "cancel, coordinator, directories, engine, hints, job, message, option, task, worker"
 
 static const struct vn_config_item items[] = {
     {.key = "worker.worker_id", .flag = "worker-id", .type = VN_CONFIG_STRING, .offset = AT(worker_id), .value_name = "ID",
@@ -40,29 +42,36 @@ static const struct vn_config_item items[] = {
      .help = "folder that set-up data of programs is kept in (default: ~/.zisk/provingKey)"},
     {.flag = "elf", .short_flag = 'e', .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE", .help = "guest program (required)"},
     {.flag = "asm", .short_flag = 's', .type = VN_CONFIG_STRING, .offset = AT(asm_path), .conflicts = "emulator", .value_name = "FILE",
-     .help = "assembly file; no effect"},
-    {.flag = "emulator", .short_flag = 'l', .type = VN_CONFIG_BOOL, .offset = AT(emulator), .help = "use the emulator; no effect"},
-    {.flag = "asm-port", .type = VN_CONFIG_NUMBER, .offset = AT(asm_port), .fallback = "23115", .min = 1, .max = 65535, .value_name = "PORT",
-     .help = "base port of assembly services; no effect"},
-    {.flag = "shared-tables", .short_flag = 'j', .type = VN_CONFIG_BOOL, .offset = AT(shared_tables), .help = "share tables in a cluster; no effect"},
-    {.flag = "verbose", .short_flag = 'v', .type = VN_CONFIG_COUNT, .offset = AT(verbose), .help = "-v warn, -vv info, -vvv debug, -vvvv trace"},
-    {.flag = "debug", .short_flag = 'd', .type = VN_CONFIG_OPTVAL, .offset = AT(debug), .value_name = "FILTER", .help = "debug mode; no effect"},
-    {.flag = "verify-constraints", .type = VN_CONFIG_BOOL, .offset = AT(verify_constraints), .help = "check every witness before proving it"},
+     .help = "execute natively; there is no native executor yet, so the program is interpreted and FILE is not read"},
+    {.flag = "emulator", .short_flag = 'l', .type = VN_CONFIG_BOOL, .offset = AT(emulator), .help = "interpret the program; this is what happens anyway"},
+    {.flag = "asm-port", .type = VN_CONFIG_NUMBER, .offset = AT(asm_port), .fallback = "23115", .min = 1, .max = 65535, .conflicts = "emulator",
+     .value_name = "PORT", .help = "base port of a native executor's services; no port is opened"},
+    {.flag = "shared-tables", .short_flag = 'j', .type = VN_CONFIG_BOOL, .offset = AT(shared_tables),
+     .help = "one copy of the preprocessed tables for all engines of the host; engines map their own copies yet"},
+    {.flag = "verbose", .short_flag = 'v', .type = VN_CONFIG_COUNT, .offset = AT(verbose),
+     .help = "log level: -v warn, -vv info, -vvv debug, -vvvv trace; stronger than RUST_LOG and logging.level, which count without -v"},
+    {.flag = "debug", .short_flag = 'd', .type = VN_CONFIG_OPTVAL, .offset = AT(debug), .value_name = "COMPONENTS",
+     .help = "log debug lines; with a list (such as engine,job) those of these components only: " COMPONENTS_TEXT},
+    {.flag = "verify-constraints", .type = VN_CONFIG_BOOL, .offset = AT(verify_constraints),
+     .help = "check every witness against all constraints before proving it (slower)"},
     {.flag = "unlock-mapped-memory", .type = VN_CONFIG_BOOL, .offset = AT(unlock_mapped_memory), .conflicts = "emulator",
-     .help = "unlock the program's memory map; no effect"},
-    {.flag = "hints", .type = VN_CONFIG_BOOL, .offset = AT(hints), .help = "precompile hints; refused"},
-    {.flag = "minimal-memory", .short_flag = 'm', .type = VN_CONFIG_BOOL, .offset = AT(minimal_memory), .help = "minimal memory mode; no effect"},
-    {.flag = "rma", .short_flag = 'r', .type = VN_CONFIG_BOOL, .offset = AT(rma), .help = "RMA mode; no effect"},
-    {.flag = "preallocate", .short_flag = 'z', .type = VN_CONFIG_BOOL, .offset = AT(preallocate), .help = "GPU preallocation; no effect"},
-    {.flag = "max-streams", .short_flag = 't', .type = VN_CONFIG_NUMBER, .offset = AT(max_streams), .min = 0, .max = 1u << 16, .value_name = "N",
-     .help = "GPU streams; no effect"},
-    {.flag = "number-threads-witness", .short_flag = 'n', .type = VN_CONFIG_NUMBER, .offset = AT(threads), .min = 0, .max = 1024, .value_name = "N",
-     .help = "threads of an engine (default: all cores)"},
-    {.flag = "max-witness-stored", .short_flag = 'x', .type = VN_CONFIG_NUMBER, .offset = AT(max_witness_stored), .min = 0, .max = 1u << 16,
-     .value_name = "N", .help = "witnesses kept in memory; no effect"},
+     .help = "do not lock a native executor's memory map; the interpreter locks none"},
+    {.flag = "hints", .type = VN_CONFIG_BOOL, .offset = AT(hints),
+     .help = "process precompile hints: input and pass-through hints; those that ask for a computation are refused by name"},
+    {.flag = "minimal-memory", .short_flag = 'm', .type = VN_CONFIG_BOOL, .offset = AT(minimal_memory),
+     .help = "keep no witness packages: execute again before every piece of work, for as many shards as -t engines take"},
+    {.flag = "rma", .short_flag = 'r', .type = VN_CONFIG_BOOL, .offset = AT(rma), .help = "RMA mode; there is no MPI here, workers talk to the coordinator only"},
+    {.flag = "preallocate", .short_flag = 'z', .type = VN_CONFIG_BOOL, .offset = AT(preallocate),
+     .help = "allocate GPU memory ahead; engines compute on the CPU and allocate once anyway"},
+    {.flag = "max-streams", .short_flag = 't', .type = VN_CONFIG_NUMBER, .offset = AT(max_streams), .fallback = "1", .min = 1, .max = VN_AGENT_MAX_SLOTS,
+     .value_name = "N", .help = "engines that work at the same time, each on other shards"},
+    {.flag = "number-threads-witness", .short_flag = 'n', .type = VN_CONFIG_NUMBER, .offset = AT(threads), .min = 1, .max = 1024, .value_name = "N",
+     .help = "threads of an engine (default: the cores divided by -t)"},
+    {.flag = "max-witness-stored", .short_flag = 'x', .type = VN_CONFIG_NUMBER, .offset = AT(max_witness_stored), .min = 1, .max = VN_JOB_MAX_SHARDS,
+     .value_name = "N", .help = "witness packages kept in shared memory at a time; others are made again when needed (default: all)"},
     {.flag = "engine", .type = VN_CONFIG_STRING, .offset = AT(engine), .value_name = "FILE", .help = "engine executable (default: venus-engine beside this program)"},
-    {.flag = "shard-log2", .type = VN_CONFIG_NUMBER, .offset = AT(shard_log2), .min = 0, .max = 20, .value_name = "N",
-     .help = "at most 2^N instructions a shard, 10 to 20 (default: the engine's); the same on all workers of a job"},
+    {.flag = "shard-log2", .type = VN_CONFIG_NUMBER, .offset = AT(shard_log2), .min = 10, .max = 20, .value_name = "N",
+     .help = "at most 2^N instructions a shard (default: the engine's); the same on all workers of a job"},
     {.flag = "isa", .type = VN_CONFIG_STRING, .offset = AT(isa), .value_name = "NAME", .help = "instruction set of the engine (default: the best there is)"},
     {0},
 };
@@ -183,19 +192,38 @@ static enum vn_status check_engine(struct vn_worker_config *c, struct vn_error *
     return VN_OK;
 }
 
+static int is_everything(const char *filter) { return !filter[0] || strcmp(filter, "all") == 0; }
+
+static enum vn_status check_components(const struct vn_worker_config *c, struct vn_error *err)
+{
+    for (const char *s = c->debug && !is_everything(c->debug) ? c->debug : ""; *s;) {
+        size_t n = strcspn(s, ",");
+        const char *known = COMPONENTS_TEXT;
+        size_t len = strcspn(known, ", ");
+        while (known[len] && (len != n || memcmp(known, s, n) != 0)) {
+            known += len + 2;
+            len = strcspn(known, ", ");
+        }
+        if (len != n || memcmp(known, s, n) != 0)
+            return vn_fail(err, VN_ERR_ARGUMENT, "--debug: '%.*s' is no component; there are " COMPONENTS_TEXT, (int)(n < 100 ? n : 100), s);
+        s += n;
+        if (*s == ',')
+            s++;
+    }
+    return VN_OK;
+}
+
 enum vn_status vn_worker_config_check(struct vn_worker_config *c, struct vn_error *err)
 {
-    if (c->hints)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "--hints: precompile hints are not supported by this version of the worker");
-    if (c->shard_log2 != 0 && c->shard_log2 < 10)
-        return vn_fail(err, VN_ERR_ARGUMENT, "--shard-log2 must be 10 to 20");
     struct vn_error url = {0};
     if (!vn_link_url_ok(c->url, &url))
         return vn_fail(err, url.status, "%s", url.text);
     enum vn_log_level level;
-    if (!vn_log_level_parse(c->log_level, &level))
+    if (!strchr(c->log_level, '=') && !vn_log_level_parse(c->log_level, &level))
         return vn_fail(err, VN_ERR_ARGUMENT, "The log level '%s' is none of error, warn, info, debug, trace", c->log_level);
-    enum vn_status s = check_id(c, err);
+    enum vn_status s = check_components(c, err);
+    if (s == VN_OK)
+        s = check_id(c, err);
     if (s == VN_OK)
         s = check_elf(c, err);
     if (s == VN_OK)
@@ -209,29 +237,62 @@ enum vn_log_level vn_worker_log_level(const struct vn_worker_config *c)
 {
     enum vn_log_level level = VN_LOG_INFO;
     if (c->verbose > 0)
-        return c->verbose < VN_LOG_TRACE ? (enum vn_log_level)c->verbose : VN_LOG_TRACE;
-    (void)vn_log_level_parse(c->log_level, &level);
-    return level;
+        level = c->verbose < VN_LOG_TRACE ? (enum vn_log_level)c->verbose : VN_LOG_TRACE;
+    else
+        (void)vn_log_level_parse(c->log_level, &level);
+    if (c->debug && is_everything(c->debug))
+        return level > VN_LOG_DEBUG ? level : VN_LOG_DEBUG;
+    return c->debug && level > VN_LOG_INFO ? VN_LOG_INFO : level;
 }
 
-void vn_worker_ignored_options(const struct vn_worker_config *c, char *out, size_t out_len)
+void vn_worker_log_filter(const struct vn_worker_config *c, char *out, size_t out_len)
+{
+    const char *debug = c->debug && !is_everything(c->debug) ? c->debug : "";
+    const char *rest = c->verbose > 0 || !strchr(c->log_level, '=') ? "" : c->log_level;
+    if (snprintf(out, out_len, "%s%s%s", debug, debug[0] && rest[0] ? "," : "", rest) < (int)out_len)
+        return;
+    char *comma = strrchr(out, ',');
+    *(comma ? comma : out) = '\0';
+}
+
+const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const char **text)
 {
     const struct {
         int given;
-        const char *name;
-    } options[] = {
-        {c->asm_path != NULL, "--asm"},          {c->emulator != 0, "--emulator"},
-        {c->asm_port != 23115, "--asm-port"},    {c->shared_tables != 0, "--shared-tables"},
-        {c->debug != NULL, "--debug"},           {c->unlock_mapped_memory != 0, "--unlock-mapped-memory"},
-        {c->minimal_memory != 0, "--minimal-memory"}, {c->rma != 0, "--rma"},
-        {c->preallocate != 0, "--preallocate"},  {c->max_streams != 0, "--max-streams"},
-        {c->max_witness_stored != 0, "--max-witness-stored"},
+        const char *option, *text;
+    } notices[] = {
+        {c->asm_path != NULL, "--asm", "there is no native executor yet: the program is interpreted"},
+        {c->asm_port != 23115, "--asm-port", "there is no native executor yet: no port is opened"},
+        {c->unlock_mapped_memory != 0, "--unlock-mapped-memory", "the interpreter locks no memory"},
+        {c->shared_tables != 0, "--shared-tables", "the engine cannot share its tables yet: each has its own copy"},
+        {c->rma != 0, "--rma", "there is no MPI here: nothing changes"},
+        {c->preallocate != 0, "--preallocate", "engines compute on the CPU: nothing changes"},
     };
-    size_t n = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (options[i].given && n < out_len)
-            n += (size_t)snprintf(out + n, out_len - n, "%s%s", n ? " " : "", options[i].name);
+    for (size_t k = 0; k < sizeof notices / sizeof *notices; k++) {
+        if (!notices[k].given || i-- > 0)
+            continue;
+        *text = notices[k].text;
+        return notices[k].option;
+    }
+    return NULL;
+}
+
+static uint32_t threads_of(const struct vn_worker_config *c)
+{
+    if (c->threads > 0 || c->max_streams == 1)
+        return (uint32_t)c->threads; /* 0: the engine takes all */
+    cpu_set_t set;
+    uint32_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+    return cores > c->max_streams ? cores / (uint32_t)c->max_streams : 1;
+}
+
+/* -m keeps what is being worked on and nothing else. */
+static uint32_t packages_of(const struct vn_worker_config *c)
+{
+    uint64_t n = c->max_witness_stored;
+    if (c->minimal_memory && (n == 0 || n > c->max_streams))
+        n = c->max_streams;
+    return (uint32_t)n;
 }
 
 struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
@@ -243,6 +304,7 @@ struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
         .reconnect_s = (uint32_t)c->reconnect_s,
         .heartbeat_timeout_s = (uint32_t)c->heartbeat_timeout_s,
         .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .isa = c->isa ? c->isa : "", .inputs_folder = c->inputs_folder,
-                .threads = (uint32_t)c->threads, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},
+                .threads = threads_of(c), .slots = (uint32_t)c->max_streams, .packages = packages_of(c), .keep_nothing = c->minimal_memory != 0,
+                .hints = c->hints != 0, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},
     };
 }

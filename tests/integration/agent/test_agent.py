@@ -430,12 +430,13 @@ def test_killed_worker_is_swept_after(c, w):
     assert not os.path.exists(left)
 
 
-def test_options_without_effect(c, w):
+def test_notices(c, w):
     c.accept()
     w.stop()
-    w.__init__(c, "--minimal-memory", "-z", "--debug=all")
+    w.__init__(c, "-z", "--asm", "guest.bin", "-j")
     c.accept()
-    assert w.log().count("has no effect in this version") == 1 and "--debug --minimal-memory --preallocate" in w.log()
+    assert [line.split("option=")[1].split()[0] for line in w.log().splitlines() if "option.notice" in line] == ["--asm", "--shared-tables", "--preallocate"]
+    assert "the program is interpreted" in w.log()
 
 
 def run(test, transport):

@@ -37,9 +37,10 @@ Test(config, defaults)
     cr_assert(c.compute_units == 10 && c.reconnect_s == 5 && c.heartbeat_timeout_s == 30 && c.asm_port == 23115);
     cr_assert(strlen(c.worker_id) == 32 && !strchr(c.worker_id, '-'));
     cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_DEBUG));
-    char ignored[200];
-    vn_worker_ignored_options(&c, ignored, sizeof ignored);
-    cr_assert(eq(str, ignored, ""));
+    const char *text;
+    cr_assert(vn_worker_notice(&c, 0, &text) == NULL);
+    struct vn_agent_config a = vn_worker_agent_config(&c);
+    cr_assert(a.job.slots == 1 && a.job.threads == 0 && a.job.packages == 0 && !a.job.keep_nothing && !a.job.hints && !a.job.verify_constraints);
     vn_config_fini(&vn_worker_spec, &c);
 }
 
@@ -48,7 +49,7 @@ Test(config, every_flag)
     struct vn_worker_config c;
     struct vn_error err = {0};
     char **argv = ARGS("--worker-id", "w7", "--compute-capacity", "3", "-i", "/tmp", "-c", "tcp://127.0.0.1:7", "-k", "/tmp", "-e", "/bin/true", "--asm",
-                       "a.bin", "--asm-port", "24000", "--shared-tables", "-vv", "-d", "--verify-constraints", "--unlock-mapped-memory", "-m", "-r", "-z",
+                       "a.bin", "--asm-port", "24000", "--shared-tables", "-vv", "-d", "--verify-constraints", "--unlock-mapped-memory", "-m", "-r", "-z", "--hints",
                        "-t", "2", "-n", "5", "-x", "9", "--engine", "/bin/true", "--shard-log2", "18", "--isa", "scalar");
     cr_assert(eq(int, (int)load(&c, argv, &err), VN_OK), "%s", err.text);
     cr_assert(eq(int, (int)vn_worker_config_check(&c, &err), VN_OK), "%s", err.text);
@@ -57,12 +58,74 @@ Test(config, every_flag)
     cr_assert(eq(str, (char *)a.job.isa, "scalar"));
     cr_assert(eq(str, (char *)a.job.worker_id, "w7"));
     cr_assert(eq(str, (char *)a.job.cache_dir, "/tmp"));
-    cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_INFO));
-    char ignored[200];
-    vn_worker_ignored_options(&c, ignored, sizeof ignored);
-    cr_assert(eq(str, ignored,
-                 "--asm --asm-port --shared-tables --debug --unlock-mapped-memory --minimal-memory --rma --preallocate --max-streams --max-witness-stored"));
+    cr_assert(a.job.slots == 2 && a.job.packages == 2 && a.job.keep_nothing && a.job.hints);
+    cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_DEBUG));
+    static const char *const noticed[] = {"--asm", "--asm-port", "--unlock-mapped-memory", "--shared-tables", "--rma", "--preallocate"};
+    const char *text;
+    for (unsigned i = 0; i < sizeof noticed / sizeof *noticed; i++) {
+        const char *option = vn_worker_notice(&c, i, &text);
+        cr_assert(option && strcmp(option, noticed[i]) == 0, "%u", i);
+    }
+    cr_assert(vn_worker_notice(&c, sizeof noticed / sizeof *noticed, &text) == NULL);
     vn_config_fini(&vn_worker_spec, &c);
+}
+
+/* argv, then what the log is set to. */
+static void logs(enum vn_log_level level, const char *filter, const char *rust_log, char **argv)
+{
+    struct vn_worker_config c = {0};
+    struct vn_error err = {0};
+    const char *positional[1];
+    unsigned n = 0;
+    int argc = 0, done = 0;
+    while (argv[argc])
+        argc++;
+    unsetenv("RUST_LOG");
+    if (rust_log)
+        setenv("RUST_LOG", rust_log, 1);
+    cr_assert(eq(int, (int)vn_config_load(&vn_worker_spec, &c, argc, argv, positional, &n, &done, &err), VN_OK), "%s", err.text);
+    char got[64];
+    vn_worker_log_filter(&c, got, sizeof got);
+    cr_expect(eq(int, (int)vn_worker_log_level(&c), (int)level), "%s %s", rust_log ? rust_log : "-", argc > 1 ? argv[1] : "");
+    cr_expect(eq(str, got, (char *)filter));
+    vn_config_fini(&vn_worker_spec, &c);
+}
+
+Test(config, verbosity)
+{
+    logs(VN_LOG_DEBUG, "", NULL, (char *[]){(char *)"w", NULL});
+    logs(VN_LOG_WARN, "", NULL, (char *[]){(char *)"w", (char *)"-v", NULL});
+    logs(VN_LOG_INFO, "", "trace", (char *[]){(char *)"w", (char *)"-vv", NULL});
+    logs(VN_LOG_DEBUG, "", NULL, (char *[]){(char *)"w", (char *)"-vvv", NULL});
+    logs(VN_LOG_TRACE, "", NULL, (char *[]){(char *)"w", (char *)"-vvvv", NULL});
+    logs(VN_LOG_TRACE, "", NULL, (char *[]){(char *)"w", (char *)"-vvvvvv", NULL});
+    logs(VN_LOG_ERROR, "", "error", (char *[]){(char *)"w", NULL});
+    logs(VN_LOG_WARN, "warn,engine=trace", "warn,engine=trace", (char *[]){(char *)"w", NULL});
+    logs(VN_LOG_WARN, "", "info,engine=trace", (char *[]){(char *)"w", (char *)"-v", NULL});
+    logs(VN_LOG_DEBUG, "", "error", (char *[]){(char *)"w", (char *)"-d", NULL});
+    logs(VN_LOG_TRACE, "", "trace", (char *[]){(char *)"w", (char *)"--debug=all", NULL});
+    logs(VN_LOG_INFO, "engine,job", NULL, (char *[]){(char *)"w", (char *)"--debug=engine,job", NULL});
+    logs(VN_LOG_ERROR, "engine", "error", (char *[]){(char *)"w", (char *)"-dengine", NULL});
+}
+
+Test(config, packages)
+{
+    static const struct {
+        char *args[6];
+        uint32_t slots, packages;
+        int keep_nothing;
+    } cases[] = {{{"-x", "9"}, 1, 9, 0}, {{"-x", "2", "-t", "4"}, 4, 2, 0}, {{"-m"}, 1, 1, 1}, {{"-m", "-t", "3"}, 3, 3, 1}, {{"-m", "-t", "3", "-x", "2"}, 3, 2, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vn_worker_config c;
+        struct vn_error err = {0};
+        char *argv[8] = {(char *)"zisk-worker"};
+        memcpy(argv + 1, cases[i].args, sizeof cases[i].args);
+        cr_assert(eq(int, (int)load(&c, argv, &err), VN_OK), "%s", err.text);
+        struct vn_agent_config a = vn_worker_agent_config(&c);
+        cr_expect(a.job.slots == cases[i].slots && a.job.packages == cases[i].packages && a.job.keep_nothing == cases[i].keep_nothing, "case %zu", i);
+        cr_expect(cases[i].slots == 1 ? a.job.threads == 0 : a.job.threads >= 1);
+        vn_config_fini(&vn_worker_spec, &c);
+    }
 }
 
 static void refused(enum vn_status expected, const char *text, char **argv)
@@ -83,7 +146,12 @@ Test(config, refusals)
     refused(VN_ERR_NOT_FOUND, "not found", ARGS("-e", "/nonexistent"));
     refused(VN_ERR_FORMAT, "not an ELF", ARGS("-e", "/etc/passwd"));
     refused(VN_ERR_FORMAT, "not an ELF", ARGS("-e", "/tmp"));
-    refused(VN_ERR_UNSUPPORTED, "hints", ARGS("-e", "/bin/true", "--hints"));
+    refused(VN_ERR_ARGUMENT, "'link' is no component; there are", ARGS("-e", "/bin/true", "--debug=job,link"));
+    refused(VN_ERR_ARGUMENT, "no component", ARGS("-e", "/bin/true", "--debug=engin"));
+    refused(VN_ERR_ARGUMENT, "no component", ARGS("-e", "/bin/true", "--debug=engines"));
+    refused(VN_ERR_ARGUMENT, "--asm cannot be used together with --emulator", ARGS("-e", "/bin/true", "--emulator", "--asm", "x"));
+    refused(VN_ERR_ARGUMENT, "--asm-port cannot be used together with --emulator", ARGS("-e", "/bin/true", "--asm-port", "1", "-l"));
+    refused(VN_ERR_ARGUMENT, "--unlock-mapped-memory cannot be used together with --emulator", ARGS("-e", "/bin/true", "-l", "--unlock-mapped-memory"));
     refused(VN_ERR_UNSUPPORTED, "TLS", ARGS("-e", "/bin/true", "-c", "https://a:1"));
     refused(VN_ERR_ARGUMENT, "inputs folder", ARGS("-e", "/bin/true", "-i", "/etc/passwd"));
     refused(VN_ERR_ARGUMENT, "proving key", ARGS("-e", "/bin/true", "-k", "/etc/passwd"));

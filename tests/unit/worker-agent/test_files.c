@@ -63,7 +63,7 @@ Test(input_path, names)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int fd = -1;
         struct vn_error err = {0};
-        enum vn_status s = vn_input_open(&fd, "in", names[i].name, "w", &err);
+        enum vn_status s = vn_input_open(&fd, "Input", "in", names[i].name, "w", &err);
         cr_expect(eq(int, (int)s, (int)names[i].expected), "%s: %s", names[i].name, err.text);
         if (s == VN_OK)
             close(fd);
@@ -76,7 +76,7 @@ Test(input_path, sentence)
 {
     int fd;
     struct vn_error err = {0};
-    cr_assert(eq(int, (int)vn_input_open(&fd, "in", "none.bin", "w1", &err), VN_ERR_NOT_FOUND));
+    cr_assert(eq(int, (int)vn_input_open(&fd, "Input", "in", "none.bin", "w1", &err), VN_ERR_NOT_FOUND));
     cr_assert(eq(str, err.text, "Input file not found: none.bin (looked below in on worker w1)"));
 }
 
@@ -85,12 +85,12 @@ Test(input_path, absolute_inside)
     char path[128];
     int fd;
     snprintf(path, sizeof path, "%s/in/a.bin", base);
-    cr_assert(eq(int, (int)vn_input_open(&fd, "in", path, "w", NULL), VN_OK));
+    cr_assert(eq(int, (int)vn_input_open(&fd, "Input", "in", path, "w", NULL), VN_OK));
     close(fd);
     snprintf(path, sizeof path, "%s/in-other/c.bin", base);
-    cr_assert(eq(int, (int)vn_input_open(&fd, "in", path, "w", NULL), VN_ERR_PERMISSION));
+    cr_assert(eq(int, (int)vn_input_open(&fd, "Input", "in", path, "w", NULL), VN_ERR_PERMISSION));
     snprintf(path, sizeof path, "%s/in/../secret.bin", base);
-    cr_assert(eq(int, (int)vn_input_open(&fd, "in", path, "w", NULL), VN_ERR_PERMISSION));
+    cr_assert(eq(int, (int)vn_input_open(&fd, "Input", "in", path, "w", NULL), VN_ERR_PERMISSION));
 }
 
 /* The way for kernels without openat2 must decide alike. */
@@ -132,7 +132,7 @@ Test(job_dir, files)
     cr_assert(lseek(from, 0, SEEK_SET) == 0);
     cr_assert(eq(int, (int)vn_job_dir_copy(&d, "input.bin", from, 8, NULL), VN_OK));
     close(from);
-    vn_job_dir_unlink_except(&d, "input.bin");
+    vn_job_dir_unlink_prefix(&d, "x");
     cr_assert(faccessat(d.fd, "input.bin", F_OK, 0) == 0 && faccessat(d.fd, "x", F_OK, 0) != 0);
     cr_assert(eq(int, (int)vn_job_dir_remove(&d), VN_OK));
     cr_assert(access(d.path, F_OK) != 0);
