@@ -3,19 +3,20 @@
 /* The scheduler's metrics. Each comment says when the owner of the number updates it. */
 
 #include "libshared/metrics_common.h"
+#include "services/scheduler/webhook.h"
 
 enum vn_scheduler_metric {
     VN_SM_START_TIME,       /* once */
-    VN_SM_JOBS,             /* set whenever a job changes its state or is forgotten */
+    VN_SM_JOBS,             /* with every tick, as the other gauges */
     VN_SM_JOBS_ENDED,       /* when a job ends */
     VN_SM_JOB_FAILURES,     /* when a job ends as failed */
     VN_SM_LAUNCHES_REFUSED, /* with the answer */
-    VN_SM_QUEUE_DEPTH,      /* set whenever a job starts or stops waiting */
+    VN_SM_QUEUE_DEPTH,      /* jobs that wait for capacity or input */
     VN_SM_JOB_SECONDS,      /* when a job ends: since its launch */
-    VN_SM_JOB_PHASE_SECONDS,/* when a phase ends, also by failure */
+    VN_SM_JOB_PHASE_SECONDS,/* when a job ends: the phases it has been in */
     VN_SM_DISPATCH_SECONDS, /* launch request received -> first tasks handed to the bus */
-    VN_SM_WORKERS,          /* set whenever a worker changes its state or is forgotten */
-    VN_SM_COMPUTE_UNITS,    /* with VN_SM_WORKERS; connected workers only */
+    VN_SM_WORKERS,
+    VN_SM_COMPUTE_UNITS,    /* connected workers only */
     VN_SM_ENGINE_OUTCOMES,  /* a `venus-engine verify` ended */
     VN_SM_PROOF_BYTES,      /* a final proof was accepted */
     VN_SM_PROVEN_STEPS,     /* a final proof was accepted */
@@ -49,11 +50,10 @@ static const char *const vn_metric_worker_states[VN_METRIC_WORKER_STATES] = {"id
 enum vn_metric_units { VN_METRIC_UNITS_IDLE, VN_METRIC_UNITS_RESERVED, VN_METRIC_UNITS };
 static const char *const vn_metric_units[VN_METRIC_UNITS] = {"idle", "reserved"};
 
-enum vn_metric_webhook {
-    VN_METRIC_WEBHOOK_DELIVERED, VN_METRIC_WEBHOOK_REJECTED, VN_METRIC_WEBHOOK_UNREACHABLE, VN_METRIC_WEBHOOK_TIMEOUT, VN_METRIC_WEBHOOK_GIVEN_UP,
-    VN_METRIC_WEBHOOK_DROPPED, VN_METRIC_WEBHOOKS
+static const char *const vn_metric_webhooks[VN_WEBHOOK_OUTCOMES] = {
+    [VN_WEBHOOK_DELIVERED] = "delivered", [VN_WEBHOOK_REJECTED] = "rejected", [VN_WEBHOOK_UNREACHABLE] = "unreachable",
+    [VN_WEBHOOK_TIMED_OUT] = "timeout", [VN_WEBHOOK_GIVEN_UP] = "given_up", [VN_WEBHOOK_DROPPED] = "dropped",
 };
-static const char *const vn_metric_webhooks[VN_METRIC_WEBHOOKS] = {"delivered", "rejected", "unreachable", "timeout", "given_up", "dropped"};
 
 static const double vn_dispatch_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5};
 static const double vn_proof_bounds[] = {131072, 262144, 524288, 1048576, 2097152, 4194304, 8388608, 16777216, 33554432, 67108864};
