@@ -311,6 +311,8 @@ static unsigned slots_in_use(const struct vn_webhook *w)
 static int next_wait_ms(const struct vn_webhook *w, int stopping, uint64_t give_up_ns, uint64_t now)
 {
     enum { LONGEST_MS = 60000 };
+    if (stopping && !w->waiting && slots_in_use(w) == 0)
+        return 0;
     uint64_t until = now + (uint64_t)LONGEST_MS * NS_PER_MS;
     if (stopping && give_up_ns < until)
         until = give_up_ns;
