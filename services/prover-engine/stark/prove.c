@@ -46,7 +46,7 @@ static enum vn_status no_memory(struct vn_error *err)
     return vn_fail(err, VN_ERR_MEMORY, "no memory for the shard's proof");
 }
 
-static void proving_fini(struct vn_proving *w)
+void vn_proving_fini(struct vn_proving *w)
 {
     vn_replay_fini(&w->replay);
     for (unsigned t = 0; t < VN_AIR_MAX_TABLES; t++) {
@@ -60,8 +60,7 @@ static void proving_fini(struct vn_proving *w)
     free(w->z_evals);
 }
 
-/* Replay and shape. */
-static enum vn_status start(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, struct vn_error *err)
+enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, struct vn_error *err)
 {
     *w = (struct vn_proving){.p = p, .shard = shard};
     w->kernels = vn_air_kernels_select(p->backend->name);
@@ -119,15 +118,14 @@ static enum vn_status open_columns(struct vn_proving *w, enum vn_tree_id tree, s
     return VN_OK;
 }
 
-static enum vn_status fill_phase1(struct vn_proving *w, struct vn_error *err)
+enum vn_status vn_proving_fill_phase1(struct vn_proving *w, struct vn_error *err)
 {
     if (open_columns(w, VN_TREE_P1, &w->p1, w->trace.p1) != VN_OK)
         return no_memory(err);
     return vn_trace_fill_p1(&w->trace, w->shard, err);
 }
 
-/* Commits phase 1 and forms the leaf. */
-static enum vn_status commit_phase1(struct vn_proving *w, struct vn_error *err)
+enum vn_status vn_proving_commit_phase1(struct vn_proving *w, struct vn_error *err)
 {
     vn_pcs_commit_to_mont(&w->p1, &w->domain);
     w->z_evals = calloc(w->p1.shape.n_cols + 1u, sizeof *w->z_evals);
@@ -147,24 +145,24 @@ enum vn_status vn_contribute(const struct vn_prover *p, const struct vn_shard *s
     if (!w)
         return no_memory(err);
     double since = now();
-    enum vn_status s = start(w, p, shard, err);
+    enum vn_status s = vn_proving_start(w, p, shard, err);
     stage_done(p, "replay", &since);
     if (s == VN_OK)
-        s = fill_phase1(w, err);
+        s = vn_proving_fill_phase1(w, err);
     if (s == VN_OK)
-        s = commit_phase1(w, err);
+        s = vn_proving_commit_phase1(w, err);
     stage_done(p, "commit phase 1", &since);
     if (s == VN_OK)
         *leaf = w->leaf;
-    proving_fini(w);
+    vn_proving_fini(w);
     free(w);
     return s;
 }
 
-static enum vn_status fill_trace(struct vn_proving *w, struct vn_error *err)
+enum vn_status vn_proving_fill_trace(struct vn_proving *w, struct vn_error *err)
 {
     const struct vn_program *program = w->p->setup->program;
-    enum vn_status s = fill_phase1(w, err);
+    enum vn_status s = vn_proving_fill_phase1(w, err);
     if (s != VN_OK)
         return s;
     if (open_columns(w, VN_TREE_MAIN, &w->main, w->trace.main) != VN_OK)
@@ -297,21 +295,12 @@ static enum vn_status bind_job(struct vn_proving *w, const struct vn_job *job, s
     return VN_OK;
 }
 
-static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, const struct vn_job *job,
-                            struct vn_writer *out, struct vn_error *err)
+enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job, struct vn_writer *out, struct vn_error *err)
 {
+    const struct vn_prover *p = w->p;
     struct vn_transcript t;
     double since = now();
-    enum vn_status s = start(w, p, shard, err);
-    stage_done(p, "replay", &since);
-    if (s == VN_OK)
-        s = fill_trace(w, err);
-    stage_done(p, "trace", &since);
-    if (s == VN_OK)
-        s = commit_phase1(w, err);
-    if (s == VN_OK)
-        s = bind_job(w, job, &t, out, err);
-    stage_done(p, "commit phase 1", &since);
+    enum vn_status s = bind_job(w, job, &t, out, err);
     if (s != VN_OK)
         return s;
     vn_pcs_commit_to_mont(&w->main, &w->domain);
@@ -331,6 +320,21 @@ static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, con
     return s;
 }
 
+static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, const struct vn_job *job,
+                            struct vn_writer *out, struct vn_error *err)
+{
+    double since = now();
+    enum vn_status s = vn_proving_start(w, p, shard, err);
+    stage_done(p, "replay", &since);
+    if (s == VN_OK)
+        s = vn_proving_fill_trace(w, err);
+    stage_done(p, "trace", &since);
+    if (s == VN_OK)
+        s = vn_proving_commit_phase1(w, err);
+    stage_done(p, "commit phase 1", &since);
+    return s == VN_OK ? vn_proving_finish(w, job, out, err) : s;
+}
+
 enum vn_status vn_prove_shard(const struct vn_prover *p, const struct vn_shard *shard, const struct vn_job *job, uint8_t **proof, size_t *len,
                               struct vn_error *err)
 {
@@ -339,7 +343,7 @@ enum vn_status vn_prove_shard(const struct vn_prover *p, const struct vn_shard *
     if (!w)
         return no_memory(err);
     enum vn_status s = prove(w, p, shard, job, &out, err);
-    proving_fini(w);
+    vn_proving_fini(w);
     free(w);
     if (s != VN_OK) {
         vn_writer_fini(&out);

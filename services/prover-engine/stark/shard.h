@@ -22,6 +22,25 @@ struct vn_proving {
     struct vn_fp6 totals[VN_AIR_MAX_TABLES][VN_SCOPE_COUNT];
 };
 
+/* ---- The stages, in order (prove.c). After an error only vn_proving_fini may follow. ---- */
+
+/* Replay and shape. */
+enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, struct vn_error *err) VN_MUST_CHECK;
+
+/* All columns, or those of phase 1 alone; canonical integers until they are committed. */
+enum vn_status vn_proving_fill_trace(struct vn_proving *w, struct vn_error *err) VN_MUST_CHECK;
+enum vn_status vn_proving_fill_phase1(struct vn_proving *w, struct vn_error *err) VN_MUST_CHECK;
+
+/* Commits phase 1 and forms the leaf. */
+enum vn_status vn_proving_commit_phase1(struct vn_proving *w, struct vn_error *err) VN_MUST_CHECK;
+
+/* Everything after the contribution is known to the job; appends the proof to out. */
+enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job, struct vn_writer *out, struct vn_error *err) VN_MUST_CHECK;
+
+void vn_proving_fini(struct vn_proving *w);
+
+/* ---- Parts of the stages ---- */
+
 /* The commitment behind a tree of the shape. */
 const struct vn_pcs_commit *vn_proving_commit(const struct vn_proving *w, enum vn_tree_id tree);
 

@@ -28,7 +28,7 @@ static void must(const char *what, enum vn_status s, const struct vn_error *err)
         test_fail(what, err);
 }
 
-void test_job_execute(struct test_job *t, const uint8_t *elf, size_t elf_len, const struct vn_exec_options *options)
+void test_job_execute(struct test_job *t, const uint8_t *elf, size_t elf_len, enum vn_abi abi, const struct vn_exec_options *options)
 {
     struct vn_error err = {0};
     struct vn_exec_options o = *options;
@@ -36,7 +36,7 @@ void test_job_execute(struct test_job *t, const uint8_t *elf, size_t elf_len, co
     o.on_shard = keep_shard;
     o.ctx = t;
     o.track = 1;
-    must("load", vn_program_load(&t->program, elf, elf_len, VN_ABI_AUTO, &err), &err);
+    must("load", vn_program_load(&t->program, elf, elf_len, abi, &err), &err);
     must("execute", vn_execute(t->program, &o, &t->run, &err), &err);
 }
 

@@ -22,7 +22,7 @@ struct test_job {
 /* Called with what went wrong; does not return. */
 void test_fail(const char *what, const struct vn_error *err);
 
-void test_job_execute(struct test_job *t, const uint8_t *elf, size_t elf_len, const struct vn_exec_options *options);
+void test_job_execute(struct test_job *t, const uint8_t *elf, size_t elf_len, enum vn_abi abi, const struct vn_exec_options *options);
 void test_job_setup(struct test_job *t, const struct vn_backend *backend, unsigned threads);
 void test_job_contribute(struct test_job *t);
 void test_job_prove(struct test_job *t);
