@@ -14,7 +14,7 @@
 #include "bus.pb-c.h"
 
 enum {
-    HEADER_BYTES = 16,
+    HEADER_BYTES = VN_BUS_HEADER_BYTES,
     QUEUE_MESSAGES = 1000,        /* per peer and direction; the senders' own queues and one-in-flight rules keep the bytes small */
     LINGER_MS = 1000,             /* a last Shutdown or ERROR still leaves */
     HEARTBEAT_MS = 5000,          /* ZMTP PING: finds peers whose host is gone */

@@ -11,6 +11,7 @@
 #include "libshared/status.h"
 
 #define VN_BUS_VERSION 1u
+#define VN_BUS_HEADER_BYTES 16u
 #define VN_BUS_MAX_MESSAGE (160u << 20) /* bytes of one frame: the public 128 MiB message and room for its envelope */
 
 enum vn_bus_kind {

@@ -49,6 +49,7 @@
 enum vn_job_state { VN_JOB_WAITING /* for its input */, VN_JOB_QUEUED, VN_JOB_RUNNING, VN_JOB_COMPLETED, VN_JOB_FAILED, VN_JOB_CANCELLED };
 enum vn_job_kind { VN_JOB_PROVE, VN_JOB_EXECUTE /* ends after Contributions */ };
 enum vn_phase { VN_PHASE_CONTRIBUTIONS, VN_PHASE_PROVE, VN_PHASE_AGGREGATE };
+#define VN_JOB_PHASES 4u          /* those of enum vn_phase, and verifying */
 enum vn_failure { VN_FAILURE_NONE, VN_FAILURE_TIMEOUT, VN_FAILURE_INPUT, VN_FAILURE_EXECUTION, VN_FAILURE_INTERNAL };
 
 /* One leaf or one proof, as it travels. Leaf: nine elements. Proof: byte length, then the bytes as little-endian words. */
@@ -126,7 +127,7 @@ struct vn_job {
     uint64_t limit_wall_ns;   /* the client's own limit; 0: none */
     uint64_t created_wall_ns;
     uint64_t created_ns, started_ns, ended_ns; /* monotonic; started_ns = created_ns while it waits */
-    uint64_t phase_ns[3];                      /* how long each finished phase took */
+    uint64_t phase_ns[VN_JOB_PHASES];          /* how long each finished phase took; the last: verifying and saving */
     uint64_t phase_started_ns;
     uint64_t started_wall_ns, phase_wall_ns, ended_wall_ns;
     uint64_t steps_done;

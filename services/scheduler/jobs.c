@@ -115,7 +115,7 @@ static void release(struct vn_core *c, struct vn_job *j, struct vn_member *m, co
 static void end(struct vn_core *c, struct vn_job *j, enum vn_job_state state, const char *reason)
 {
     if (j->state == VN_JOB_RUNNING)
-        j->phase_ns[j->phase] = c->now_ns - j->phase_started_ns;
+        j->phase_ns[j->checking ? VN_JOB_PHASES - 1 : j->phase] = c->now_ns - j->phase_started_ns;
     j->state = state;
     j->ended_ns = c->now_ns;
     j->ended_wall_ns = c->wall_ns;
@@ -412,6 +412,8 @@ static void check_final(struct vn_core *c, struct vn_job *j, const struct vn_wor
         j->proof[i] = (uint8_t)(e->values[1 + i / 8] >> 8 * (i % 8));
     release(c, j, &j->members[w->rank], NULL);
     j->checking = 1;
+    j->phase_ns[j->phase] = c->now_ns - j->phase_started_ns;
+    j->phase_started_ns = c->now_ns;
     j->deadline_ns = c->now_ns + j->phase_limit_ns;
     struct vn_action *a = vn_core_act(c, VN_ACTION_VERIFY);
     a->job = j;

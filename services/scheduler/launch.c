@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libshared/log.h"
+#include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
 typedef Zisk__Distributed__Api__V1__LaunchProofRequest launch_request;
@@ -16,6 +17,7 @@ typedef Zisk__Distributed__Api__V1__LaunchProofRequest launch_request;
 static struct {
     struct vn_peer *peer;
     uint64_t correlation;
+    int dispatched;            /* its job has started */
 } asker;
 
 static enum vn_status read_all(int fd, uint8_t **data, size_t *len, const char *path, struct vn_error *err)
@@ -103,8 +105,10 @@ static void launch(struct vn_scheduler *s, const launch_request *q)
     }
     if (st == VN_OK)
         vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_LAUNCH, .launch = &l});
-    else
+    else {
         vn_peer_error(s, asker.peer, asker.correlation, st, "%s", err.text);
+        vn_report_refused(s, st);
+    }
     free(file);
 }
 
@@ -119,10 +123,14 @@ void vn_launch_request(struct vn_scheduler *s, struct vn_peer *p, const struct v
         vn_peer_error(s, p, m->correlation, VN_ERR_FORMAT, "The request does not parse");
         return;
     }
+    uint64_t started = vn_clock_monotonic_ns();
+    asker.dispatched = 0;
     asker.peer = p;
     asker.correlation = m->correlation;
     launch(s, q);
     asker.peer = NULL;
+    if (asker.dispatched)
+        vn_report_dispatch(s, vn_clock_monotonic_ns() - started);
     zisk__distributed__api__v1__launch_proof_request__free_unpacked(q, NULL);
 }
 
@@ -131,9 +139,11 @@ void vn_launch_action(struct vn_scheduler *s, const struct vn_action *a)
     if (a->kind == VN_ACTION_REFUSED) {
         VN_LOG(VN_LOG_INFO, "launch.refused", "why=\"%s\"", a->text);
         vn_peer_error(s, asker.peer, asker.correlation, a->status, "%s", a->text);
+        vn_report_refused(s, a->status);
         return;
     }
-    if (a->job->state == VN_JOB_RUNNING)
+    asker.dispatched = a->job->state == VN_JOB_RUNNING;
+    if (asker.dispatched)
         VN_LOG(VN_LOG_INFO, "job.launched", "job=%s data_id=\"%s\" workers=%u units=%u", a->job->id, a->job->data_id, a->job->n_members, a->job->job_units);
     else
         VN_LOG(VN_LOG_INFO, "job.queued", "job=%s data_id=\"%s\" units=%u priority=%u", a->job->id, a->job->data_id, a->job->wanted, a->job->priority);

@@ -12,6 +12,7 @@
 #include "bus.pb-c.h"
 #include "libshared/config.h"
 #include "libshared/log.h"
+#include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
 enum {
@@ -50,6 +51,19 @@ static const struct vn_config_item items[] = {
     {.flag = "ready-fd", .type = VN_CONFIG_NUMBER, .offset = AT(ready_fd), .fallback = "0", .max = 1023, .value_name = "N",
      .help = "descriptor to write \"ready\" to once the bus is bound"},
     {.flag = "parent", .type = VN_CONFIG_NUMBER, .offset = AT(parent), .fallback = "0", .max = 1u << 30, .value_name = "PID", .help = "die with this parent process"},
+    {.flag = "webhook-url", .type = VN_CONFIG_STRING, .offset = AT(webhook_url), .value_name = "URL",
+     .help = "POST here when a job has ended; {$job_id} is replaced"},
+    {.flag = "webhook-timeout", .type = VN_CONFIG_NUMBER, .offset = AT(webhook_timeout), .fallback = "10", .min = 1, .max = 600, .value_name = "SECONDS",
+     .help = "limit of one attempt"},
+    {.flag = "webhook-retries", .type = VN_CONFIG_NUMBER, .offset = AT(webhook_retries), .fallback = "0", .min = 0, .max = VN_WEBHOOK_MAX_RETRIES, .value_name = "N",
+     .help = "attempts after the first, with growing pauses"},
+    {.flag = "webhook-backoff", .type = VN_CONFIG_NUMBER, .offset = AT(webhook_backoff), .fallback = "1", .min = 1, .max = VN_WEBHOOK_MAX_BACKOFF_MS / 1000,
+     .value_name = "SECONDS", .help = "pause before the first retry; doubles with each"},
+    {.flag = "webhook-secret-file", .type = VN_CONFIG_STRING, .offset = AT(webhook_secret_file), .value_name = "FILE",
+     .help = "sign notifications with the secret in this file"},
+    {.flag = "metrics-host", .type = VN_CONFIG_STRING, .offset = AT(metrics_host), .fallback = "127.0.0.1", .value_name = "HOST", .help = "address for metrics"},
+    {.flag = "metrics-port", .type = VN_CONFIG_NUMBER, .offset = AT(metrics_port), .fallback = "0", .min = 0, .max = 65535, .value_name = "PORT",
+     .help = "serve metrics over HTTP on this port; 0: not at all"},
     {.flag = "log-level", .env = "RUST_LOG", .type = VN_CONFIG_STRING, .offset = AT(log_level), .fallback = "info", .value_name = "LEVEL",
      .help = "error, warn, info, debug or trace"},
     {.flag = "log-format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact", .value_name = "FORMAT",
@@ -77,10 +91,16 @@ static void log_end(const struct vn_job *j)
         VN_LOG(VN_LOG_INFO, "job.cancelled", "job=%s ms=%llu", j->id, ms);
 }
 
+static void end_job(struct vn_scheduler *s, const struct vn_job *j)
+{
+    log_end(j);
+    vn_report_end(s, j);
+}
+
 static void on_changed(struct vn_scheduler *s, const struct vn_action *a)
 {
     if (!a->progress && !vn_job_is_live(a->job))
-        log_end(a->job);
+        end_job(s, a->job);
     else if (!a->progress && a->job->state == VN_JOB_RUNNING)
         VN_LOG(VN_LOG_INFO, "job.phase", "job=%s phase=%s shards=%u", a->job->id, vn_phase_name(a->job->phase), a->job->n_shards);
     vn_watch_changed(s, a->job, a->progress);
@@ -177,6 +197,7 @@ static int on_bus(zloop_t *loop, zsock_t *sock, void *arg)
         if (vn_bus_server_recv(s->bus, &from, &m) != VN_OK)
             break;
         receive(s, &from, &m);
+        vn_report_bus(s, 0, VN_BUS_HEADER_BYTES + m.body_len + m.bulk_len);
         vn_bus_message_fini(&m);
         vn_scheduler_settle(s);
     }
@@ -191,6 +212,7 @@ static int on_timer(zloop_t *loop, int timer, void *arg)
     vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_TICK});
     vn_peers_tick(s);
     vn_watch_tick(s);
+    vn_report_gauges(s);
     vn_scheduler_settle(s);
     return s->fatal != VN_OK ? -1 : 0;
 }
@@ -212,6 +234,16 @@ static void cancel_jobs(struct vn_scheduler *s)
     }
 }
 
+/* The name of the log file may stand for a new file now. */
+static void reopen_log(void)
+{
+    struct vn_error err;
+    if (vn_log_reopen(&err) == VN_OK)
+        VN_LOG(VN_LOG_INFO, "log.reopened", "why=SIGHUP");
+    else
+        VN_LOG(VN_LOG_ERROR, "log.not-reopened", "why=\"%s\"", err.text);
+}
+
 static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 {
     (void)loop;
@@ -219,6 +251,10 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     struct signalfd_siginfo info;
     if (read(item->fd, &info, sizeof info) != (ssize_t)sizeof info)
         return 0;
+    if (info.ssi_signo == SIGHUP) {
+        reopen_log();
+        return 0;
+    }
     VN_LOG(VN_LOG_INFO, "scheduler.stopping", "signal=%u", info.ssi_signo);
     vn_process_notify("STOPPING=1");
     s->stopping = 1;
@@ -283,6 +319,8 @@ static enum vn_status open_all(struct vn_scheduler *s, int signals, struct vn_er
     if (st == VN_OK && open_core(s) != VN_OK)
         st = vn_fail(err, VN_ERR_MEMORY, "no memory");
     if (st == VN_OK)
+        st = vn_report_open(s, err);
+    if (st == VN_OK)
         st = vn_bus_server_open(&s->bus, (const char *const *)s->config.bus, err);
     if (st != VN_OK)
         return st;
@@ -291,7 +329,7 @@ static enum vn_status open_all(struct vn_scheduler *s, int signals, struct vn_er
     if (!s->loop || zloop_reader(s->loop, vn_bus_server_zsock(s->bus), on_bus, s) != 0 || zloop_poller(s->loop, &item, on_signal, s) != 0 ||
         zloop_timer(s->loop, VN_TICK_MS, 0, on_timer, s) < 0)
         return vn_fail(err, VN_ERR_MEMORY, "no memory for the loop");
-    return VN_OK;
+    return vn_report_attach(s, err);
 }
 
 static void close_all(struct vn_scheduler *s)
@@ -305,7 +343,8 @@ static void close_all(struct vn_scheduler *s)
     }
     vn_peers_free(s);
     zloop_destroy(&s->loop);
-    vn_bus_server_close(s->bus);
+    vn_bus_server_close(s->bus); /* clients have heard everything before notifications are waited for */
+    vn_report_close(s);
     vn_core_free(s->core);
 }
 
@@ -332,7 +371,7 @@ int main(int argc, char **argv)
         vn_process_die_with_parent((pid_t)s.config.parent);
     if (st == VN_OK)
         st = open_log(&s.config, &err);
-    int signals = vn_signalfd((const int[]){SIGTERM, SIGINT}, 2);
+    int signals = vn_signalfd((const int[]){SIGTERM, SIGINT, SIGHUP}, 3);
     signal(SIGPIPE, SIG_IGN);
     s.started_ns = vn_clock_monotonic_ns();
     s.started_wall_ns = vn_clock_wall_ns();

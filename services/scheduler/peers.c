@@ -7,6 +7,7 @@
 
 #include "bus.pb-c.h"
 #include "libshared/log.h"
+#include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
 struct vn_peer *vn_peer_find(struct vn_scheduler *s, const struct vn_bus_peer *address)
@@ -41,7 +42,10 @@ static void leave(struct vn_peer *p, const char *why)
 static enum vn_status try_send(struct vn_scheduler *s, struct vn_peer *p, uint16_t kind, uint64_t correlation, const uint8_t *body, size_t len)
 {
     struct vn_bus_message m = {.kind = kind, .correlation = correlation, .body = body, .body_len = len};
-    return vn_bus_server_send(s->bus, &p->address, &m);
+    enum vn_status st = vn_bus_server_send(s->bus, &p->address, &m);
+    if (st == VN_OK)
+        vn_report_bus(s, 1, VN_BUS_HEADER_BYTES + len);
+    return st;
 }
 
 static void enqueue(struct vn_peer *p, uint16_t kind, uint64_t correlation, const uint8_t *body, size_t len)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libshared/log.h"
+#include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
 #define TEMPORARY_PREFIX ".checking-"
@@ -158,6 +159,7 @@ static void remove_check(struct vn_scheduler *s, struct vn_check *c)
         zmq_pollitem_t item = {.fd = c->child.pidfd, .events = ZMQ_POLLIN};
         zloop_poller_end(s->loop, &item);
         int code;
+        vn_report_verifier(s, VN_VERIFIER_CANCELLED);
         if (vn_child_signal(&c->child, SIGKILL) == VN_OK && vn_child_reap(&c->child, &code) != VN_OK)
             VN_LOG(VN_LOG_WARN, "verifier.not-reaped", "job=%s", c->job_id);
     }
@@ -185,6 +187,7 @@ static void report(struct vn_scheduler *s, struct vn_check *c, int code)
     }
     VN_LOG(e.ok ? VN_LOG_INFO : VN_LOG_ERROR, e.ok ? "proof.verified" : "proof.rejected", "job=%s code=%d%s%.400s%s", c->job_id, code, e.ok ? "" : " why=\"",
            e.ok ? "" : reason, e.ok ? "" : "\"");
+    vn_report_verifier(s, e.ok ? VN_VERIFIER_OK : code < 0 || code >= 128 ? VN_VERIFIER_CRASHED : VN_VERIFIER_FAILED);
     vn_scheduler_step(s, &e);
 }
 

@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "libshared/bus.h"
+#include "libshared/metrics.h"
 #include "libshared/process.h"
 #include "libshared/status.h"
 #include "services/scheduler/core.h"
+#include "services/scheduler/webhook.h"
 #include "zisk_coordinator_api.pb-c.h"
 #include "zisk_distributed_api.pb-c.h"
 
@@ -31,6 +33,10 @@ struct vn_scheduler_config {
     char *service_name;
     char *engine; /* NULL: the sibling venus-engine */
     uint64_t ready_fd, parent;
+    char *webhook_url, *webhook_secret_file;
+    uint64_t webhook_timeout, webhook_backoff, webhook_retries; /* timeout and back-off in seconds */
+    char *metrics_host;
+    uint64_t metrics_port;
     char *log_level, *log_format, *log_file;
 };
 
@@ -98,6 +104,9 @@ struct vn_scheduler {
     struct vn_watcher *watchers;
     uint32_t n_watchers;
     struct vn_check *checks;
+    struct vn_metrics *metrics; /* NULL: off */
+    struct vn_metrics_server *metrics_server;
+    struct vn_webhook *webhook; /* NULL: off */
     uint64_t started_wall_ns, started_ns, pinged_ns;
     enum vn_status fatal;      /* ends the loop */
     int stopping;

@@ -1,11 +1,14 @@
 /* venus-scheduler as a process: the test is its gateway and its workers over the real bus; a shell script stands in for the verifier. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,11 +47,16 @@ static void say_valid(const char *extra)
 
 static struct vn_bus_client *connect_as(Venus__Bus__V1__Hello__Role role);
 
-static void start(const char *flag, const char *value)
+static void start_with(const char *const *flags)
 {
     int ready[2];
     cr_assert_eq(pipe(ready), 0);
-    char *argv[] = {"venus-scheduler", "--bus", endpoint, "--engine", engine, "--ready-fd", "3", "--log-level", "error", "--phase1-timeout", "20", (char *)flag, (char *)value, NULL};
+    char *argv[32] = {"venus-scheduler", "--bus", endpoint, "--engine", engine, "--ready-fd", "3", "--phase1-timeout", "20"};
+    unsigned n = 0;
+    while (argv[n])
+        n++;
+    while (*flags)
+        argv[n++] = (char *)(uintptr_t)*flags++;
     struct vn_error err;
     cr_assert_eq(vn_child_spawn(&scheduler, VENUS_SCHEDULER, argv, &ready[1], 1, &err), VN_OK, "%s", err.text);
     close(ready[1]);
@@ -58,6 +66,8 @@ static void start(const char *flag, const char *value)
     close(ready[0]);
     gateway = connect_as(VENUS__BUS__V1__HELLO__ROLE__ROLE_GATEWAY);
 }
+
+static void start(const char *flag, const char *value) { start_with((const char *const[]){"--log-level", "error", flag, value, NULL}); }
 
 static void setup_files(void)
 {
@@ -744,6 +754,120 @@ Test(flags, no_proof_is_saved_when_told_so, .init = setup_files, .timeout = 60)
     teardown();
 }
 
+/* ---- what the outside hears ---- */
+
+static int listen_http(uint16_t *port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+/* One request, answered with 200. */
+static const char *hear_http(int server)
+{
+    static char text[8192];
+    struct pollfd p = {.fd = server, .events = POLLIN};
+    cr_assert_eq(poll(&p, 1, 10000), 1, "no request came");
+    int fd = accept(server, NULL, NULL);
+    size_t n = 0;
+    for (;;) {
+        ssize_t got = read(fd, text + n, sizeof text - 1 - n);
+        cr_assert_gt(got, 0);
+        n += (size_t)got;
+        text[n] = 0;
+        if (n > 2 && text[n - 1] == '}')
+            break;
+    }
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    cr_assert_eq(write(fd, answer, sizeof answer - 1), (ssize_t)sizeof answer - 1);
+    close(fd);
+    return text;
+}
+
+Test(flags, the_webhook_hears_of_ends, .init = setup_files, .timeout = 60)
+{
+    uint16_t port;
+    int server = listen_http(&port);
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/hook?job={$job_id}", port);
+    start_with((const char *const[]){"--log-level", "error", "--proofs-dir", proofs, "--webhook-url", url, NULL});
+    struct vn_bus_client *w = worker_open("w1", 2);
+    launch(2);
+    run_alone(w);
+    const char *request = hear_http(server);
+    char line[100], path[160];
+    snprintf(line, sizeof line, "POST /hook?job=%s HTTP/1.1", job);
+    cr_assert_not_null(strstr(request, line), "%s", request);
+    cr_assert_not_null(strstr(request, "\"success\":true"), "%s", request);
+    cr_assert_not_null(strstr(request, "\"proof\":[6,6618611909121]"), "%s", request);
+    snprintf(path, sizeof path, "%s/%s.proof", proofs, job);
+    cr_assert_eq(access(path, R_OK), 0, "the file is there before the notification");
+
+    launch(2);
+    forget(hear_task(w, CONTRIBUTION));
+    Zisk__Coordinator__V1__CancelJobRequest q = ZISK__COORDINATOR__V1__CANCEL_JOB_REQUEST__INIT;
+    q.job_id = job;
+    struct vn_bus_message m = ask(VN_KIND_CANCEL_JOB, &q.base); /* tells nobody */
+    vn_bus_message_fini(&m);
+    forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+
+    launch(2);
+    forget(hear_task(w, CONTRIBUTION));
+    Zisk__Distributed__Api__V1__ExecuteTaskResponse r = response("w1", CONTRIBUTION);
+    r.success = 0;
+    r.error_message = "Out of memory";
+    respond(w, &r);
+    request = hear_http(server);
+    cr_assert_not_null(strstr(request, job), "%s", request);
+    cr_assert_not_null(strstr(request, "\"code\":\"WORKER_FAILURE\",\"message\":\"Worker w1 failed during proof generation: Out of memory\""), "%s", request);
+    vn_bus_client_close(w);
+    close(server);
+    teardown();
+}
+
+Test(flags, metrics_are_served_and_logs_reopened, .init = setup_files, .timeout = 60)
+{
+    uint16_t port;
+    close(listen_http(&port)); /* free for the moment */
+    char digits[8], log[64], old[64];
+    snprintf(digits, sizeof digits, "%u", port);
+    snprintf(log, sizeof log, "%s/log", dir);
+    snprintf(old, sizeof old, "%s/log.1", dir);
+    start_with((const char *const[]){"--proofs-dir", proofs, "--metrics-port", digits, "--log-file", log, NULL});
+    struct vn_bus_client *w = worker_open("w1", 2);
+    launch(2);
+    run_alone(w);
+    zisk__coordinator__v1__wait_job_result_response__free_unpacked(wait_result(10), NULL);
+    usleep(300000);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    static const char get[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    static char text[65536];
+    cr_assert(connect(fd, (struct sockaddr *)&a, sizeof a) == 0 && write(fd, get, sizeof get - 1) > 0);
+    size_t n = 0;
+    for (ssize_t got; (got = read(fd, text + n, sizeof text - 1 - n)) > 0;)
+        n += (size_t)got;
+    close(fd);
+    static const char *const lines[] = {"venus_jobs{state=\"completed\"} 1\n", "venus_jobs_ended_total{outcome=\"completed\"} 1\n",
+                                        "venus_workers{state=\"idle\"} 1\n", "venus_compute_units{state=\"idle\"} 2\n", "venus_dispatch_seconds_count 1\n",
+                                        "venus_job_phase_seconds_count{phase=\"verify\"} 1\n", "venus_proven_steps_total 500\n",
+                                        "venus_engine_outcomes_total{piece=\"verify\",outcome=\"ok\"} 1\n", "venus_proof_bytes_sum 6\n"};
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++)
+        cr_assert_not_null(strstr(text, lines[i]), "%s in %s", lines[i], text);
+
+    cr_assert_eq(rename(log, old), 0);
+    cr_assert_eq(vn_child_signal(&scheduler, SIGHUP), VN_OK);
+    for (int i = 0; i < 100 && access(log, R_OK) != 0; i++)
+        usleep(20000);
+    cr_assert_eq(access(log, R_OK), 0, "the log was not opened again");
+    vn_bus_client_close(w);
+    teardown();
+}
+
 Test(flags, mistakes_are_told, .init = setup_files, .timeout = 60)
 {
     static const struct {
@@ -757,6 +881,8 @@ Test(flags, mistakes_are_told, .init = setup_files, .timeout = 60)
         {"--bus ipc://$D/s --engine /nonexistent", VN_ERR_NOT_FOUND},
         {"--bus ipc://$D/s --max-workers-per-job 0", VN_ERR_ARGUMENT},
         {"--bus ipc://$D/s --log-level loud", VN_ERR_ARGUMENT},
+        {"--bus ipc://$D/s --webhook-url ftp://x", VN_ERR_ARGUMENT},
+        {"--bus ipc://$D/s --webhook-url http://x --webhook-secret-file /nonexistent", VN_ERR_IO},
         {"--bus ipc://$D/s --proofs-dir x --no-save-proofs", VN_ERR_ARGUMENT},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
