@@ -170,7 +170,7 @@ enum vn_status vn_webhook_url(char **out, const char *url, const char *job_id)
         size_t path = strcspn(url, "?");
         memcpy(p, url, path);
         p += path;
-        if (p[-1] != '/')
+        if (path == 0 || p[-1] != '/')
             *p++ = '/';
         p = put_percent(p, job_id);
         rest = url + path;
