@@ -1,12 +1,15 @@
 # rv64/ and vm/: loader, decoder, executor, replay and witness packages.
+include(vm/precompile/precompile.cmake)
 add_library(vn_rv STATIC
+  rv64/compressed.c
   rv64/decode.c
   rv64/load.c
   vm/exec.c
   vm/memory.c
   vm/package.c
-  vm/replay.c)
-target_link_libraries(vn_rv PUBLIC vn_base venus_flags)
+  vm/replay.c
+  vm/special.c)
+target_link_libraries(vn_rv PUBLIC vn_base venus_flags PRIVATE vn_precompile)
 
 # The guest SDK: guest-cc finds it beside itself.
 install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/guest-cc DESTINATION ${CMAKE_INSTALL_BINDIR})

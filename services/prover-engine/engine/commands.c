@@ -12,13 +12,14 @@
 #include "libshared/config.h"
 #include "libshared/process.h"
 #include "services/prover-engine/air/trace_rows.h"
+#include "services/prover-engine/engine/execute.h"
 #include "services/prover-engine/engine/work.h"
 
 #define INPUT_BYTES_MAX (1ull << 30)
 #define PROOF_BYTES_MAX (4ull << 30)
 
 struct options {
-    char *elf, *input, *abi, *output, *dir, *shards, *isa, *proving_key;
+    char *elf, *input, *abi, *output, *dir, *shards, *isa, *proving_key, *signature;
     uint64_t shard_log2, threads, max_steps, json, verify_constraints, soundcalc, quiet;
 };
 
@@ -192,15 +193,15 @@ static enum vn_status read_input(const char *path, uint8_t **input, size_t *len,
     return *input ? VN_OK : vn_fail(err, VN_ERR_MEMORY, "out of memory");
 }
 
-static enum vn_status execute_only(struct vn_work *w, const struct options *o, struct vn_exec_result *r, struct vn_error *err)
+static enum vn_status execute_plain(struct vn_work *w, const struct options *o, struct vn_exec_result *r, struct vn_exec_counts *counts, struct vn_error *err)
 {
     uint8_t *input = NULL;
     size_t len = 0;
     enum vn_status status = read_input(o->input, &input, &len, err);
     if (status != VN_OK)
         return status;
-    struct vn_exec_options x = {.shard_log2 = VN_DEFAULT_SHARD_LOG2, .max_steps = o->max_steps, .input = input, .input_len = len, .uart = print_uart};
-    status = vn_execute(w->program, &x, r, err);
+    struct vn_exec_options x = {.max_steps = o->max_steps, .input = input, .input_len = len, .uart = print_uart, .execute_only = 1, .counts = counts};
+    status = o->signature ? vn_execute_signature(w->program, &x, o->signature, r, err) : vn_execute(w->program, &x, r, err);
     free(input);
     return status;
 }
@@ -221,7 +222,7 @@ int vn_command_execute(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
         OPT_ELF, OPT("input", VN_CONFIG_STRING, input, "FILE", "input image (see pack-input); default: empty"), OPT_ABI, OPT_DIR, OPT_SHARD_LOG2,
-        OPT_MAX_STEPS, OPT_JSON, {0}};
+        OPT("signature", VN_CONFIG_STRING, signature, "FILE", "write the architecture tests' signature region; not with --dir"), OPT_MAX_STEPS, OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE [--input FILE] [options]", "Runs a program and prints steps, public output and rows per table.", items, &o, argc, argv, NULL, 0,
                      NULL);
@@ -230,16 +231,20 @@ int vn_command_execute(int argc, char **argv)
     struct vn_error err = {0};
     struct vn_work w = {0};
     struct vn_exec_result r = {0};
+    struct vn_exec_counts counts = {0};
     int dirfd = -1;
     struct vn_work_options wo = work_options(&o);
+    wo.execute_only = !o.dir;
     enum vn_status status = need(o.elf, "--elf", &err);
+    if (status == VN_OK && o.dir && o.signature)
+        status = vn_fail(&err, VN_ERR_ARGUMENT, "--signature goes without --dir");
     if (status == VN_OK)
         status = vn_work_open(&w, &wo, &err);
     if (status == VN_OK && o.dir)
         status = open_dir(o.dir, &dirfd, &err);
     uint64_t start = vn_clock_monotonic_ns();
     if (status == VN_OK)
-        status = o.dir ? execute_into(&w, dirfd, &o, &r, &err) : execute_only(&w, &o, &r, &err);
+        status = o.dir ? execute_into(&w, dirfd, &o, &r, &err) : execute_plain(&w, &o, &r, &counts, &err);
     double seconds = (double)(vn_clock_monotonic_ns() - start) / 1e9;
     if (status == VN_OK && o.json) {
         printf("{\"steps\":%llu,\"public_outputs\":\"", (unsigned long long)r.steps);
@@ -249,7 +254,9 @@ int vn_command_execute(int argc, char **argv)
             printf(",\"execution_shards\":%u,\"memory_shards\":%u", r.n_exec, r.n_mem);
         printf(",\"cost\":[");
         print_costs(stdout, &r, 1);
-        printf("]}\n");
+        printf("]");
+        vn_exec_counts_json(stdout, &counts);
+        printf("}\n");
     } else if (status == VN_OK) {
         printf("steps           %llu\npublic outputs  ", (unsigned long long)r.steps);
         print_hex(stdout, r.output, sizeof r.output);
@@ -258,6 +265,7 @@ int vn_command_execute(int argc, char **argv)
             printf("shards          %u execution, %u memory\n", r.n_exec, r.n_mem);
         printf("rows per table\n");
         print_costs(stdout, &r, 0);
+        vn_exec_counts_print(stdout, &counts);
     }
     if (dirfd >= 0)
         close(dirfd);

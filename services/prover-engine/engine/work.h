@@ -18,6 +18,7 @@ struct vn_work_options {
     unsigned threads;      /* 0: all */
     const char *isa;       /* NULL: best */
     int verify_constraints;
+    int execute_only;      /* the program is only executed: what has no table yet is allowed */
     /* Optional: work done so far in the current piece. */
     void (*progress)(void *ctx, const char *stage, uint32_t done, uint32_t total, uint64_t steps);
     void *ctx;

@@ -59,13 +59,13 @@ static void set_offset(struct vn_insn *insn, int64_t v)
     insn->imm[1] = v < 0 ? 0xffff : 0;
 }
 
-/* Static jump target, or no instruction of ours when it cannot be carried as pc / 4. */
-static int set_target(struct vn_insn *insn, int64_t offset)
+/* Static jump target, or no instruction of ours when it is not aligned or lies outside the address space. */
+static int set_target(struct vn_insn *insn, int64_t offset, unsigned align)
 {
     int64_t target = (int64_t)insn->pc + offset;
-    if (target < 0 || target > UINT32_MAX || (target & 3))
+    if (target < 0 || target > UINT32_MAX || (target & (align - 1)))
         return 0;
-    insn->next = (uint32_t)target / 4;
+    insn->next = align == 4 ? (uint32_t)target / 4 : 0;
     return 1;
 }
 
@@ -133,13 +133,13 @@ static enum vn_op op_reg32(uint32_t w)
     }
 }
 
-struct vn_insn vn_decode(uint32_t word, uint32_t pc)
+static struct vn_insn decode(uint32_t word, uint32_t pc, unsigned bytes, unsigned align)
 {
     static const uint8_t loads[8] = {VN_OP_LB, VN_OP_LH, VN_OP_LW, VN_OP_LD, VN_OP_LBU, VN_OP_LHU, VN_OP_LWU, VN_OP_UNSUPPORTED};
     static const uint8_t stores[8] = {VN_OP_SB, VN_OP_SH, VN_OP_SW, VN_OP_SD, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED};
     static const uint8_t branches[8] = {VN_OP_BEQ, VN_OP_BNE, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_BLT, VN_OP_BGE, VN_OP_BLTU, VN_OP_BGEU};
-    struct vn_insn none = {.pc = pc, .op = VN_OP_UNSUPPORTED, .word = word};
-    struct vn_insn i = {.pc = pc, .next = pc / 4 + 1, .op = VN_OP_UNSUPPORTED, .word = word};
+    struct vn_insn none = {.pc = pc, .op = VN_OP_UNSUPPORTED, .bytes = (uint8_t)bytes, .word = word};
+    struct vn_insn i = {.pc = pc, .next = align == 4 ? pc / 4 + 1 : 0, .op = VN_OP_UNSUPPORTED, .bytes = (uint8_t)bytes, .word = word};
     uint8_t rd = (word >> 7) & 31, rs1 = (word >> 15) & 31, rs2 = (word >> 20) & 31;
     unsigned f3 = (word >> 12) & 7;
     int64_t imm = 0;
@@ -156,9 +156,9 @@ struct vn_insn vn_decode(uint32_t word, uint32_t pc)
         set_imm64(&i, (uint64_t)pc + (uint64_t)imm_u(word));
         break;
     case 0x6f: /* jal */
-        i.op = set_target(&i, imm_j(word)) ? VN_OP_CONST : VN_OP_UNSUPPORTED;
+        i.op = set_target(&i, imm_j(word), align) ? VN_OP_CONST : VN_OP_UNSUPPORTED;
         i.rd = rd;
-        set_imm64(&i, (uint64_t)pc + 4);
+        set_imm64(&i, (uint64_t)pc + bytes);
         break;
     case 0x67: /* jalr */
         i.op = f3 == 0 ? VN_OP_JALR : VN_OP_UNSUPPORTED;
@@ -166,11 +166,11 @@ struct vn_insn vn_decode(uint32_t word, uint32_t pc)
         i.rs1 = rs1;
         i.next = 0;
         set_offset(&i, imm_i(word));
-        i.imm[2] = (uint16_t)(pc + 4);
-        i.imm[3] = (uint16_t)((pc + 4) >> 16);
+        i.imm[2] = (uint16_t)(pc + bytes);
+        i.imm[3] = (uint16_t)((pc + bytes) >> 16);
         break;
     case 0x63:
-        i.op = set_target(&i, imm_b(word)) ? branches[f3] : VN_OP_UNSUPPORTED;
+        i.op = set_target(&i, imm_b(word), align) ? branches[f3] : VN_OP_UNSUPPORTED;
         i.rs1 = rs1;
         i.rs2 = rs2;
         break;
@@ -219,6 +219,15 @@ struct vn_insn vn_decode(uint32_t word, uint32_t pc)
         return none;
     i.wr = i.rd != 0;
     return i;
+}
+
+struct vn_insn vn_decode(uint32_t word, uint32_t pc) { return decode(word, pc, 4, 4); }
+
+struct vn_insn vn_decode_compressed(uint32_t word, uint32_t pc, unsigned bytes) { return decode(word, pc, bytes, 2); }
+
+uint32_t vn_insn_target(const struct vn_insn *i)
+{
+    return i->pc + (uint32_t)((i->word & 0x7f) == 0x6f ? imm_j(i->word) : imm_b(i->word));
 }
 
 /* ---- Disassembly ---- */
@@ -283,7 +292,7 @@ void vn_insn_format(const struct vn_insn *i, char *out, size_t len)
         switch (i->word & 0x7f) {
         case 0x37: snprintf(out, len, "lui x%u, 0x%x", i->rd, i->word >> 12); break;
         case 0x17: snprintf(out, len, "auipc x%u, 0x%x", i->rd, i->word >> 12); break;
-        case 0x6f: snprintf(out, len, "jal x%u, 0x%" PRIx64, i->rd, (uint64_t)i->next * 4); break;
+        case 0x6f: snprintf(out, len, "jal x%u, 0x%" PRIx32, i->rd, vn_insn_target(i)); break;
         case 0x0f: snprintf(out, len, "fence"); break;
         default: snprintf(out, len, "ebreak"); break;
         }
@@ -292,7 +301,7 @@ void vn_insn_format(const struct vn_insn *i, char *out, size_t len)
         snprintf(out, len, "ecall");
         break;
     case VN_OP_BEQ: case VN_OP_BNE: case VN_OP_BLT: case VN_OP_BGE: case VN_OP_BLTU: case VN_OP_BGEU:
-        snprintf(out, len, "%s x%u, x%u, 0x%" PRIx64, name, i->rs1, i->rs2, (uint64_t)i->next * 4);
+        snprintf(out, len, "%s x%u, x%u, 0x%" PRIx32, name, i->rs1, i->rs2, vn_insn_target(i));
         break;
     case VN_OP_JALR:
     case VN_OP_LB: case VN_OP_LH: case VN_OP_LW: case VN_OP_LD: case VN_OP_LBU: case VN_OP_LHU: case VN_OP_LWU:

@@ -36,6 +36,7 @@ struct loader {
     struct section *loaded;   /* those that take address space, ascending */
     size_t n_loaded;
     uint32_t elf_flags;
+    int to_execute; /* compressed code is expanded */
     uint64_t entry;
     struct vn_error *err;
 };
@@ -125,6 +126,8 @@ static enum vn_status read_sections(struct loader *l)
     return VN_OK;
 }
 
+static int is_compressed(const struct loader *l) { return l->to_execute && (l->elf_flags & EF_RVC); }
+
 static int by_addr(const void *a, const void *b)
 {
     const struct section *x = a, *y = b;
@@ -140,8 +143,8 @@ static enum vn_status check_section(struct loader *l, struct section *c)
             return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s has no content in the file", c->name);
         if (c->addr < VN_CODE_BASE || c->addr + c->size > CODE_END)
             return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " lies outside [0x%x, 0x%x)", c->name, c->addr, VN_CODE_BASE, CODE_END);
-        if (c->addr % 4)
-            return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " is not 4-byte aligned", c->name, c->addr);
+        if (c->addr % (is_compressed(l) ? 2 : 4))
+            return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " is not aligned", c->name, c->addr);
         return VN_OK;
     }
     if ((c->flags & SHF_WRITE) && (c->addr < VN_RAM_BASE || c->addr + c->size > VN_RAM_END))
@@ -250,9 +253,44 @@ static enum vn_status detect_abi(const struct loader *l, enum vn_abi *abi)
 
 /* ---- Second pass ---- */
 
+static const uint32_t bios[2] = {0x05d00893, 0x00000073}; /* addi a7, x0, 93; ecall */
+
+/* The code of a compressed program: each section is a row of parcels, one after the other. */
+static enum vn_status load_parcels(const struct loader *l, struct vn_program *p)
+{
+    uint64_t parcels = 2;
+    for (size_t i = 0; i < l->n_loaded; i++)
+        if (l->loaded[i].flags & SHF_EXECINSTR)
+            parcels += l->loaded[i].size / 2;
+    p->compressed = 1;
+    p->insns = calloc(parcels, sizeof *p->insns);
+    if (!p->insns)
+        return vn_fail(l->err, VN_ERR_MEMORY, "no memory for %" PRIu64 " instructions", parcels);
+    for (uint32_t k = 0; k < 2; k++)
+        p->insns[p->n_insns++] = vn_decode_compressed(bios[k], VN_BIOS_EXIT + 4 * k, 4);
+    for (size_t i = 0; i < l->n_loaded; i++) {
+        const struct section *c = &l->loaded[i];
+        const uint8_t *code = l->elf + c->offset;
+        if (!(c->flags & SHF_EXECINSTR))
+            continue;
+        for (uint64_t at = 0; at + 2 <= c->size;) {
+            uint32_t parcel = (uint32_t)get(code + at, 2), pc = (uint32_t)(c->addr + at);
+            uint32_t word = at + 4 <= c->size ? (uint32_t)get(code + at, 4) : parcel;
+            unsigned bytes = (parcel & 3) == 3 || word == 0 ? 4 : 2;
+            if (at + bytes > c->size)
+                break;
+            p->insns[p->n_insns++] = bytes == 4 ? vn_decode_compressed(word, pc, 4) : vn_decode_compressed(vn_expand_compressed((uint16_t)parcel), pc, 2);
+            at += bytes;
+        }
+    }
+    if (l->entry > UINT32_MAX || vn_program_find(p, (uint32_t)l->entry) == UINT32_MAX)
+        return vn_fail(l->err, VN_ERR_UNSUPPORTED, "the entry point 0x%" PRIx64 " is not an instruction of any code section", l->entry);
+    p->entry = (uint32_t)l->entry;
+    return VN_OK;
+}
+
 static enum vn_status load_code(const struct loader *l, struct vn_program *p)
 {
-    static const uint32_t bios[2] = {0x05d00893, 0x00000073}; /* addi a7, x0, 93; ecall */
     uint64_t words = 2;
     size_t sections = 1;
     for (size_t i = 0; i < l->n_loaded; i++)
@@ -381,9 +419,18 @@ static enum vn_status load_image(const struct loader *l, struct vn_program *p)
     return VN_OK;
 }
 
-enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
+static void find_signature(const struct loader *l, struct vn_program *p)
 {
-    struct loader l = {.elf = elf, .len = elf_len, .err = err};
+    uint64_t begin, end;
+    if (symbol_value(l, "begin_signature", &begin) && symbol_value(l, "end_signature", &end) && begin < end && end <= UINT32_MAX) {
+        p->signature_begin = (uint32_t)begin;
+        p->signature_end = (uint32_t)end;
+    }
+}
+
+static enum vn_status load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, int to_execute, struct vn_error *err)
+{
+    struct loader l = {.elf = elf, .len = elf_len, .to_execute = to_execute, .err = err};
     struct vn_program *p = NULL;
     enum vn_status s = VN_OK;
     if (abi != VN_ABI_AUTO && abi != VN_ABI_A && abi != VN_ABI_B && abi != VN_ABI_C)
@@ -399,10 +446,12 @@ enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size
         p->abi = abi;
         p->input_addr = abi == VN_ABI_A ? VN_INPUT_ADDR_A : VN_INPUT_ADDR_BC;
         p->input_bytes_max = abi == VN_ABI_A ? INPUT_BYTES_A - 16 : INPUT_BYTES_BC - 8;
-        s = load_code(&l, p);
+        s = is_compressed(&l) ? load_parcels(&l, p) : load_code(&l, p);
     }
     if (!s)
         s = load_image(&l, p);
+    if (!s)
+        find_signature(&l, p);
     free(l.sections);
     free(l.loaded);
     if (s) {
@@ -411,6 +460,16 @@ enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size
     }
     *out = p;
     return VN_OK;
+}
+
+enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
+{
+    return load(out, elf, elf_len, abi, 0, err);
+}
+
+enum vn_status vn_program_load_to_execute(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
+{
+    return load(out, elf, elf_len, abi, 1, err);
 }
 
 void vn_program_free(struct vn_program *p)
@@ -427,8 +486,23 @@ void vn_program_free(struct vn_program *p)
 
 /* ---- Look-up ---- */
 
+static uint32_t find_parcel(const struct vn_program *p, uint32_t pc)
+{
+    size_t lo = 0, hi = p->n_insns;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (p->insns[mid].pc < pc)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < p->n_insns && p->insns[lo].pc == pc ? (uint32_t)lo : UINT32_MAX;
+}
+
 uint32_t vn_program_find(const struct vn_program *p, uint32_t pc)
 {
+    if (p->compressed)
+        return find_parcel(p, pc);
     size_t lo = 0, hi = p->n_ranges;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
@@ -446,6 +520,12 @@ uint32_t vn_program_find(const struct vn_program *p, uint32_t pc)
 
 int vn_program_word(const struct vn_program *p, uint32_t pc, uint32_t *word)
 {
+    if (p->compressed) {
+        uint32_t k = find_parcel(p, pc);
+        if (k != UINT32_MAX)
+            *word = p->insns[k].word;
+        return k != UINT32_MAX;
+    }
     for (size_t i = 0; i < p->n_sections; i++) {
         const struct vn_code_section *c = &p->sections[i];
         if (pc % 4 == 0 && pc >= c->pc && (pc - c->pc) / 4 < c->n) {

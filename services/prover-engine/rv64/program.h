@@ -56,11 +56,12 @@ enum vn_op {
 };
 
 struct vn_insn {
-    uint32_t pc;      /* bytes, multiple of 4 */
-    uint32_t next;    /* pc / 4 units */
+    uint32_t pc;      /* bytes, multiple of 4 (of 2 in a compressed program) */
+    uint32_t next;    /* pc / 4 units (unused in a compressed program) */
     uint16_t imm[4];
     uint8_t op, rd, rs1, rs2, wr;
-    uint32_t word;    /* the encoding, for messages */
+    uint8_t bytes;    /* 4, or 2 if it stands compressed in the file */
+    uint32_t word;    /* the 32-bit encoding, for messages */
 };
 
 /* 64 KiB pages of the 4 GiB space. */
@@ -90,11 +91,14 @@ struct vn_program {
     } *sections;
     size_t n_sections;
     uint32_t *words;
-    /* symbols begin_signature/end_signature etc. are not kept */
+    int compressed;              /* has 16-bit instructions: insns are all parcels, undecodable ones too, without ranges; it can only be executed */
+    uint32_t signature_begin, signature_end; /* symbols begin_signature and end_signature of the architecture tests; 0 if not there */
 };
 
 /* Parses an ELF64 RISC-V executable (hostile bytes) by section headers, as guest-abi says. Errors name what is wrong. */
 enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err) VN_MUST_CHECK;
+/* The same, for execution alone: compressed instructions are expanded instead of refused. */
+enum vn_status vn_program_load_to_execute(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err) VN_MUST_CHECK;
 void vn_program_free(struct vn_program *p);
 
 /* Index of the instruction at byte address pc, or UINT32_MAX. */
@@ -107,6 +111,15 @@ const char *vn_op_name(enum vn_op op); /* "addiw" */
 
 /* Decodes one 32-bit word at pc. Never fails: what is not known becomes VN_OP_UNSUPPORTED. */
 struct vn_insn vn_decode(uint32_t word, uint32_t pc);
+
+/* The same for an instruction of a compressed program, `bytes` long there: pc and jump targets may be 2-byte aligned, next is not set. */
+struct vn_insn vn_decode_compressed(uint32_t word, uint32_t pc, unsigned bytes);
+
+/* The 32-bit instruction that a 16-bit one stands for; 0 if it is none. */
+uint32_t vn_expand_compressed(uint16_t parcel);
+
+/* Byte address a branch or jal leads to. */
+uint32_t vn_insn_target(const struct vn_insn *insn);
 
 /* Disassembly for messages, e.g. "csrrs x0, 0x8f0, x11"; at least mnemonic and the word. */
 void vn_insn_format(const struct vn_insn *insn, char *out, size_t out_len);

@@ -4,7 +4,10 @@
  * Tracking costs three cheap things per instruction: one OR of the registers the slot uses into a mask (a register's value before the shard is in the
  * snapshot taken at its start), one decrement of the instructions left, and for memory one compare of the word's shadow with the current shard. Only
  * the first touch of a word in a shard leaves the fast path, and only it needs to know whether the page exists.
- * How often each instruction ran comes from differences noted at taken jumps and summed at the end. */
+ * How often each instruction ran comes from differences noted at taken jumps and summed at the end.
+ *
+ * In a compressed program the slots stand for the instructions one after the other, and two tables translate between address and slot.
+ * What cannot be proved yet (vm/special.h) has one operation of its own and leaves the fast path. */
 #include "services/prover-engine/vm/exec.h"
 
 #include <inttypes.h>
@@ -14,11 +17,13 @@
 
 #include "services/prover-engine/vm/memory.h"
 #include "services/prover-engine/vm/semantics.h"
+#include "services/prover-engine/vm/special.h"
 
 #define PROGRESS_STEPS (UINT64_C(1) << 22)
 #define DEFAULT_MAX_STEPS (UINT64_C(1) << 36)
 #define OP_JAL VN_OP_COUNT /* jal apart from the other constants: it jumps */
-#define OP_SLOTS (VN_OP_COUNT + 1)
+#define OP_SPECIAL (VN_OP_COUNT + 1)
+#define OP_SLOTS (VN_OP_COUNT + 2)
 #define NO_REGISTER 32     /* where results go that nobody keeps */
 #define UART_BUFFER 256
 
@@ -40,6 +45,11 @@ struct run {
     struct slot *slots;
     int64_t *jumps; /* per slot: arrivals by jump minus departures by jump from the slot before */
     uint32_t n_code; /* slots [0, n_code) are the code window; then a gap, the two BIOS slots, a gap, and the slot of impossible targets */
+    uint32_t jump_mask; /* address bits that must be 0 in a jump target */
+    size_t n_slots;
+    uint32_t *pcs;    /* compressed: address of each slot, n_slots of them */
+    uint32_t *places; /* compressed: slot + 1 by (pc - VN_CODE_BASE) / 2, n_places of them; 0 where no instruction starts */
+    size_t n_places;
     struct vn_boundary_row *boundary;
     size_t n_boundary, boundary_limit;
     uint32_t shard;
@@ -49,21 +59,35 @@ struct run {
     uint64_t snapshot[32];
     char uart[UART_BUFFER];
     size_t n_uart;
+    struct vn_special special;
 };
 
-static size_t slot_count(const struct run *r) { return (size_t)r->n_code + 5; }
-static size_t bios_slot(const struct run *r) { return (size_t)r->n_code + 1; }
-static size_t bad_slot(const struct run *r) { return (size_t)r->n_code + 4; }
+static size_t bios_slot(const struct run *r) { return r->pcs ? 0 : (size_t)r->n_code + 1; }
+static size_t bad_slot(const struct run *r) { return r->n_slots - 1; }
 
 static uint32_t slot_pc(const struct run *r, const struct slot *s)
 {
     size_t i = (size_t)(s - r->slots);
+    if (__builtin_expect(r->pcs != NULL, 0))
+        return r->pcs[i];
     return i <= r->n_code ? VN_CODE_BASE + 4 * (uint32_t)i : VN_BIOS_EXIT + 4 * (uint32_t)(i - bios_slot(r));
+}
+
+static const struct slot *parcel_at(const struct run *r, uint64_t pc)
+{
+    uint64_t place = (pc - VN_CODE_BASE) / 2;
+    if (pc >= VN_CODE_BASE && place < r->n_places && r->places[place])
+        return r->slots + r->places[place] - 1;
+    if (pc - VN_BIOS_EXIT < 8 && pc % 4 == 0)
+        return r->slots + bios_slot(r) + (pc - VN_BIOS_EXIT) / 4;
+    return r->slots + bad_slot(r);
 }
 
 /* Slot of an aligned address; the one of impossible targets where there can be no code. */
 static const struct slot *slot_at(const struct run *r, uint64_t pc)
 {
+    if (__builtin_expect(r->pcs != NULL, 0))
+        return parcel_at(r, pc);
     if (pc - VN_CODE_BASE < 4 * (uint64_t)r->n_code)
         return r->slots + (pc - VN_CODE_BASE) / 4;
     if (pc - VN_BIOS_EXIT < 8)
@@ -82,17 +106,56 @@ static void fill_slot(const struct run *r, struct slot *s, const struct vn_insn 
     s->rs2 = i->rs2;
     s->rd = i->wr ? i->rd : NO_REGISTER;
     s->registers = (reads > 0 ? 1u << i->rs1 : 0) | (reads > 1 ? 1u << i->rs2 : 0) | (i->wr ? 1u << i->rd : 0);
-    if (op == VN_OP_CONST && i->next != i->pc / 4 + 1) {
+    if (op == VN_OP_CONST && (i->word & 0x7f) == 0x6f) {
         s->op = OP_JAL;
-        s->u.target = slot_at(r, 4 * (uint64_t)i->next);
+        s->u.target = slot_at(r, vn_insn_target(i));
     } else if (vn_op_is_branch(op)) {
-        s->u.target = slot_at(r, 4 * (uint64_t)i->next);
+        s->u.target = slot_at(r, vn_insn_target(i));
     } else {
         s->u.imm = vn_insn_operand(i);
     }
 }
 
-static enum vn_status set_up(struct run *r)
+/* Slots of what only execution knows. */
+static void fill_special(const struct run *r, struct slot *s, const struct vn_insn *i)
+{
+    if (r->o->execute_only && vn_special_exists(i))
+        s->op = OP_SPECIAL;
+}
+
+static enum vn_status allocate_slots(struct run *r)
+{
+    r->slots = vn_reserve(r->n_slots * sizeof *r->slots);
+    r->jumps = vn_reserve((r->n_slots + 1) * sizeof *r->jumps);
+    return r->slots && r->jumps ? VN_OK : vn_fail(r->err, VN_ERR_MEMORY, "no memory for the interpreter");
+}
+
+/* One slot per instruction and one after each gap in the addresses, the last one for impossible targets. */
+static enum vn_status lay_out_parcels(struct run *r)
+{
+    const struct vn_program *p = r->program;
+    r->n_places = (p->insns[p->n_insns - 1].pc - VN_CODE_BASE) / 2 + 1;
+    r->n_slots = 2 * p->n_insns + 2;
+    r->jump_mask = 1;
+    r->places = vn_reserve(r->n_places * sizeof *r->places);
+    r->pcs = vn_reserve(r->n_slots * sizeof *r->pcs);
+    if (!r->places || !r->pcs)
+        return vn_fail(r->err, VN_ERR_MEMORY, "no memory for the interpreter");
+    enum vn_status s = allocate_slots(r);
+    uint32_t slot = 0, expected = VN_BIOS_EXIT;
+    for (size_t i = 0; i < p->n_insns && !s; i++) {
+        if (p->insns[i].pc != expected)
+            r->pcs[slot++] = expected;
+        r->pcs[slot++] = p->insns[i].pc;
+        expected = p->insns[i].pc + p->insns[i].bytes;
+        if (p->insns[i].pc >= VN_CODE_BASE)
+            r->places[(p->insns[i].pc - VN_CODE_BASE) / 2] = slot;
+    }
+    r->pcs[slot] = expected;
+    return s;
+}
+
+static enum vn_status lay_out_words(struct run *r)
 {
     const struct vn_program *p = r->program;
     for (size_t i = 0; i < p->n_sections; i++) {
@@ -100,30 +163,63 @@ static enum vn_status set_up(struct run *r)
         if (c->pc >= VN_CODE_BASE && (c->pc - VN_CODE_BASE) / 4 + c->n > r->n_code)
             r->n_code = (c->pc - VN_CODE_BASE) / 4 + c->n;
     }
-    size_t n = slot_count(r);
-    r->slots = vn_reserve(n * sizeof *r->slots);
-    r->jumps = vn_reserve((n + 1) * sizeof *r->jumps);
+    r->n_slots = (size_t)r->n_code + 5;
+    r->jump_mask = 3;
+    return allocate_slots(r);
+}
+
+static void fill_slots(struct run *r)
+{
+    const struct vn_program *p = r->program;
+    for (size_t i = 0; i < p->n_insns; i++) {
+        struct slot *s = r->slots + (slot_at(r, p->insns[i].pc) - r->slots);
+        if (p->insns[i].op == VN_OP_UNSUPPORTED)
+            fill_special(r, s, &p->insns[i]);
+        else
+            fill_slot(r, s, &p->insns[i]);
+    }
+    for (size_t i = 0; i < p->n_sections && r->o->execute_only; i++) {
+        const struct vn_code_section *c = &p->sections[i];
+        for (uint32_t w = 0; w < c->n; w++) {
+            struct slot *s = r->slots + (slot_at(r, c->pc + 4 * w) - r->slots);
+            struct vn_insn insn = vn_decode(p->words[c->first + w], c->pc + 4 * w);
+            if (insn.op == VN_OP_UNSUPPORTED)
+                fill_special(r, s, &insn);
+        }
+    }
+}
+
+static enum vn_status set_up(struct run *r)
+{
+    const struct vn_program *p = r->program;
+    enum vn_status s = p->compressed ? lay_out_parcels(r) : lay_out_words(r);
+    if (s)
+        return s;
     size_t words = (size_t)1 << r->o->shard_log2;
     r->boundary_limit = vn_shard_word_limit(r->o->shard_log2);
     if (words > r->boundary_limit)
         words = r->boundary_limit;
     r->boundary = r->o->track ? calloc(words + 32, sizeof *r->boundary) : NULL;
-    if (!r->slots || !r->jumps || (r->o->track && !r->boundary))
+    if (r->o->track && !r->boundary)
         return vn_fail(r->err, VN_ERR_MEMORY, "no memory for the interpreter");
-    for (size_t i = 0; i < p->n_insns; i++) {
-        uint64_t pc = p->insns[i].pc;
-        fill_slot(r, r->slots + (slot_at(r, pc) - r->slots), &p->insns[i]);
-    }
+    fill_slots(r);
     for (size_t k = 0; k < 32; k++)
         r->x[k] = p->image[p->n_image - 32 + k].value;
-    return vn_guest_memory_new(&r->memory, p, r->o->input, r->o->input_len, r->err);
+    s = vn_guest_memory_new(&r->memory, p, r->o->input, r->o->input_len, r->err);
+    r->special.program = p;
+    r->special.memory = r->memory;
+    r->special.x = r->x;
+    r->special.counts = r->o->counts;
+    return s;
 }
 
 static void tear_down(struct run *r)
 {
     vn_guest_memory_free(r->memory);
-    vn_unreserve(r->slots, slot_count(r) * sizeof *r->slots);
-    vn_unreserve(r->jumps, (slot_count(r) + 1) * sizeof *r->jumps);
+    vn_unreserve(r->slots, r->n_slots * sizeof *r->slots);
+    vn_unreserve(r->jumps, (r->n_slots + 1) * sizeof *r->jumps);
+    vn_unreserve(r->pcs, r->n_slots * sizeof *r->pcs);
+    vn_unreserve(r->places, r->n_places * sizeof *r->places);
     free(r->boundary);
 }
 
@@ -162,8 +258,8 @@ static enum vn_status fail_slot(struct run *r, const struct slot *s, const struc
     char reason[160];
     if (s == r->slots + bad_slot(r)) {
         uint32_t pc = slot_pc(r, from), k = vn_program_find(r->program, pc);
-        uint64_t target = k == UINT32_MAX ? 0 : 4 * (uint64_t)r->program->insns[k].next;
-        snprintf(reason, sizeof reason, "jump to 0x%" PRIx64 ", where there is no code", target);
+        uint32_t target = k == UINT32_MAX ? 0 : vn_insn_target(&r->program->insns[k]);
+        snprintf(reason, sizeof reason, "jump to 0x%" PRIx32 ", where there is no code", target);
         return fail_at(r, VN_ERR_GUEST, pc, reason);
     }
     uint32_t pc = slot_pc(r, s), word;
@@ -173,13 +269,21 @@ static enum vn_status fail_slot(struct run *r, const struct slot *s, const struc
         return fail_at(r, VN_ERR_GUEST, pc, "guest panicked");
     if (word == 0)
         return fail_at(r, VN_ERR_GUEST, pc, "the program ran into padding");
+    if (r->o->execute_only)
+        return fail_at(r, VN_ERR_UNSUPPORTED, pc, "this instruction is not known");
+    const char *precompile = vn_special_precompile(word);
+    if (precompile) {
+        snprintf(reason, sizeof reason, "%s cannot be proved by this version", precompile);
+        return fail_at(r, VN_ERR_UNSUPPORTED, pc, reason);
+    }
     return fail_at(r, VN_ERR_UNSUPPORTED, pc, "this instruction cannot be proved by this version");
 }
 
 static enum vn_status fail_jump(struct run *r, const struct slot *s, uint64_t target)
 {
     char reason[96];
-    snprintf(reason, sizeof reason, "jump to 0x%" PRIx64 ", %s", target, (target & 3) && target <= UINT32_MAX ? "which is not 4-byte aligned" : "where there is no code");
+    snprintf(reason, sizeof reason, "jump to 0x%" PRIx64 ", %s", target,
+             (target & r->jump_mask) && target <= UINT32_MAX ? "which is not 4-byte aligned" : "where there is no code");
     return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
 }
 
@@ -188,12 +292,16 @@ static enum vn_status fail_access(struct run *r, const struct slot *s, uint64_t 
     char reason[128];
     unsigned bytes = vn_op_bytes((enum vn_op)s->op);
     int store = vn_op_is_store((enum vn_op)s->op);
-    if (addr > UINT32_MAX || r->memory->program->page_kind[addr >> 16] == VN_PAGE_ABSENT) {
+    if (addr > UINT32_MAX || r->program->page_kind[addr >> 16] == VN_PAGE_ABSENT) {
         snprintf(reason, sizeof reason, "%s 0x%" PRIx64 ", where there is no memory", store ? "store to" : "load from", addr);
         return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
     }
     if (store && (addr < VN_RAM_BASE || addr >= VN_RAM_END)) {
         snprintf(reason, sizeof reason, "store to 0x%" PRIx64 ", which is read-only", addr);
+        return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
+    }
+    if (r->o->execute_only) {
+        snprintf(reason, sizeof reason, "%u-byte access at 0x%" PRIx64 " reaches past the end of memory", bytes, addr);
         return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
     }
     snprintf(reason, sizeof reason, "misaligned %u-byte access at 0x%" PRIx64 " cannot be proved by this version (build with -mstrict-align)", bytes, addr);
@@ -246,13 +354,49 @@ static enum vn_status end_shard(struct run *r, uint32_t start_pc, uint32_t end_p
     return VN_OK;
 }
 
+/* ---- What only execution knows ---- */
+
+/* The slot to go on with, NULL on failure; *is_ecall: nothing was done, it is to be treated as one. */
+static const struct slot *run_special(struct run *r, const struct slot *ip, int *is_ecall, enum vn_status *status)
+{
+    struct vn_insn insn;
+    struct vn_special_effect effect;
+    struct vn_error err = {VN_OK, ""};
+    uint32_t pc = slot_pc(r, ip), word = 0, k = vn_program_find(r->program, pc);
+    if (k != UINT32_MAX) {
+        insn = r->program->insns[k];
+    } else {
+        (void)vn_program_word(r->program, pc, &word);
+        insn = vn_decode(word, pc);
+    }
+    *status = vn_special_run(&r->special, &insn, &effect, &err);
+    if (*status) {
+        *status = fail_at(r, *status, pc, err.text);
+        return NULL;
+    }
+    *is_ecall = effect.is_ecall;
+    return ip + effect.instructions;
+}
+
+/* A load or store that the fast path refused. Returns 0 if it is impossible. */
+static int run_misaligned(struct run *r, const struct slot *ip, uint64_t addr)
+{
+    enum vn_op op = (enum vn_op)ip->op;
+    uint64_t value = vn_op_is_store(op) ? r->x[ip->rs2] : 0;
+    if (!r->o->execute_only || !vn_special_access(&r->special, op, addr, &value))
+        return 0;
+    if (!vn_op_is_store(op))
+        r->x[ip->rd] = value;
+    return 1;
+}
+
 /* ---- The interpreter ---- */
 
 /* Runs from *ip for at most `left` instructions. *steps: how many ran. *registers: those accessed. *ip: the next one. */
 static enum vn_status interpret(struct run *r, const struct slot **ip_io, uint64_t left, uint64_t *steps, uint32_t *registers, int *halted)
 {
     static const void *const labels[OP_SLOTS] = {
-        [VN_OP_INVALID] = &&invalid, [VN_OP_UNSUPPORTED] = &&invalid, [VN_OP_CONST] = &&const_, [OP_JAL] = &&jal, [VN_OP_JALR] = &&jalr, [VN_OP_HALT] = &&halt,
+        [VN_OP_INVALID] = &&invalid, [VN_OP_UNSUPPORTED] = &&invalid, [VN_OP_CONST] = &&const_, [OP_JAL] = &&jal, [OP_SPECIAL] = &&special, [VN_OP_JALR] = &&jalr, [VN_OP_HALT] = &&halt,
         [VN_OP_ADD] = &&add, [VN_OP_SUB] = &&sub, [VN_OP_ADDI] = &&addi, [VN_OP_ADDW] = &&addw, [VN_OP_SUBW] = &&subw, [VN_OP_ADDIW] = &&addiw,
         [VN_OP_BEQ] = &&beq, [VN_OP_BNE] = &&bne, [VN_OP_BLT] = &&blt, [VN_OP_BGE] = &&bge, [VN_OP_BLTU] = &&bltu, [VN_OP_BGEU] = &&bgeu,
         [VN_OP_AND] = &&and, [VN_OP_OR] = &&or, [VN_OP_XOR] = &&xor, [VN_OP_ANDI] = &&andi, [VN_OP_ORI] = &&ori, [VN_OP_XORI] = &&xori,
@@ -345,15 +489,15 @@ const_:
     x[ip->rd] = (uint64_t)ip->u.imm;
     NEXT();
 jal:
-    x[ip->rd] = (uint64_t)slot_pc(r, ip) + 4;
+    x[ip->rd] = slot_pc(r, ip + 1);
     JUMP(ip->u.target);
 jalr:
     addr = (x[ip->rs1] + (uint64_t)ip->u.imm) & ~UINT64_C(1);
     {
         const struct slot *to = slot_at(r, addr);
-        if (__builtin_expect((addr & 3) != 0 || to == slots + bad_slot(r), 0))
+        if (__builtin_expect((addr & r->jump_mask) != 0 || to == slots + bad_slot(r), 0))
             goto bad_jump;
-        x[ip->rd] = (uint64_t)slot_pc(r, ip) + 4;
+        x[ip->rd] = slot_pc(r, ip + 1);
         JUMP(to);
     }
 add: ALU(VN_OP_ADD);
@@ -414,7 +558,22 @@ sb: STORE(uint8_t);
 sh: STORE(uint16_t);
 sw: STORE(uint32_t);
 sd: STORE(uint64_t);
+special: {
+    int is_ecall = 0;
+    const struct slot *to = run_special(r, ip, &is_ecall, &status);
+    if (!to)
+        goto done;
+    if (is_ecall)
+        goto halt;
+    if (to != ip + 1)
+        JUMP(to);
+    NEXT();
+}
 halt:
+    if (x[17] != VN_EXIT_CALL && r->o->execute_only) {
+        x[1] = slot_pc(r, ip + 1); /* the ABI's handler returns through ra */
+        NEXT();
+    }
     if (x[17] != VN_EXIT_CALL) {
         char reason[80];
         snprintf(reason, sizeof reason, "system call %" PRIu64 " (a7); only %u, exit, exists", x[17], VN_EXIT_CALL);
@@ -431,6 +590,8 @@ bad_jump:
     status = fail_jump(r, ip, addr);
     goto done;
 bad_access:
+    if (run_misaligned(r, ip, addr))
+        NEXT();
     status = fail_access(r, ip, addr);
     goto done;
 done:
@@ -450,9 +611,29 @@ done:
 #undef STORE
 }
 
+static void count_parcels(struct run *r)
+{
+    const struct vn_program *p = r->program;
+    int64_t runs = 0;
+    for (size_t slot = 0, k = 0; slot < r->n_slots && k < p->n_insns; slot++) {
+        runs += r->jumps[slot];
+        if (r->pcs[slot] != p->insns[k].pc) {
+            runs = 0;
+            continue;
+        }
+        if (p->insns[k].op != VN_OP_UNSUPPORTED)
+            r->result->op_count[p->insns[k].op] += (uint64_t)runs;
+        k++;
+    }
+}
+
 static void count_operations(struct run *r)
 {
     const struct vn_program *p = r->program;
+    if (p->compressed) {
+        count_parcels(r);
+        return;
+    }
     uint32_t expected = 0, k = 0;
     int64_t runs = 0;
     for (size_t i = 0; i < p->n_sections; i++) {
@@ -511,6 +692,12 @@ enum vn_status vn_execute(const struct vn_program *p, const struct vn_exec_optio
         return vn_fail(err, VN_ERR_ARGUMENT, "shards of 2^%u instructions: the size must lie between 2^%u and 2^%u", o->shard_log2, VN_MIN_SHARD_LOG2, VN_MAX_SHARD_LOG2);
     if (plain.memory_shard_log2 > 20)
         return vn_fail(err, VN_ERR_ARGUMENT, "memory shards of 2^%u rows: at most 2^20", o->memory_shard_log2);
+    if (plain.track && plain.execute_only)
+        return vn_fail(err, VN_ERR_ARGUMENT, "execute_only describes no shards");
+    if (p->compressed && !plain.execute_only)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "the program contains compressed instructions; build it with -march=rv64im");
+    if (plain.dump && plain.dump_bytes > (UINT64_C(1) << 32) - plain.dump_addr)
+        return vn_fail(err, VN_ERR_ARGUMENT, "the memory to copy reaches past the end");
     memset(result, 0, sizeof *result);
     struct run *r = calloc(1, sizeof *r);
     if (!r)
@@ -527,6 +714,8 @@ enum vn_status vn_execute(const struct vn_program *p, const struct vn_exec_optio
     if (!s) {
         count_operations(r);
         memcpy(result->output, r->memory->bytes + VN_OUTPUT_ADDR, VN_OUTPUT_BYTES);
+        if (plain.dump)
+            memcpy(plain.dump, r->memory->bytes + plain.dump_addr, plain.dump_bytes);
     }
     if (!s && plain.track) {
         result->n_exec = r->shard - 1;

@@ -44,6 +44,14 @@ struct vn_shard {
     size_t n_memory;
 };
 
+#define VN_EXEC_FCALLS 32
+
+/* How often CSR instructions ran, by CSR and by fcall number; a fused pair counts once. */
+struct vn_exec_counts {
+    uint64_t csr[4096];
+    uint64_t fcall[VN_EXEC_FCALLS];
+};
+
 struct vn_exec_options {
     unsigned shard_log2;  /* at most 2^shard_log2 instructions a shard */
     uint64_t max_steps;   /* VN_ERR_GUEST past this; 0 = 2^36 */
@@ -56,6 +64,10 @@ struct vn_exec_options {
     void *ctx;
     int track;            /* 0: no first-touch tracking, no shards (plain execution) */
     unsigned memory_shard_log2; /* rows of a memory shard, for tests; 0 = 20 */
+    int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls, atomics, misaligned accesses, compressed code; not with track */
+    struct vn_exec_counts *counts;             /* execute_only: filled */
+    uint32_t dump_addr, dump_bytes;            /* guest memory copied to dump at the end */
+    uint8_t *dump;
 };
 
 struct vn_exec_result {
