@@ -38,10 +38,6 @@ def run(*argv, check=True, timeout=300):
     return p
 
 
-def shm_objects():
-    return set(glob.glob("/dev/shm/venus-*"))
-
-
 class Cluster:
     """A coordinator and workers. transports: one of "http", "tcp", "ipc" per worker."""
 
@@ -55,13 +51,20 @@ class Cluster:
         self.port, self.bus_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes, self.logs = [], []
-        self.before = shm_objects()
         self.transports = transports
-        self.spawn("coordinator", "zisk-coordinator", "--host", "127.0.0.1", "--port", self.port, "--proofs-dir", self.proofs,
-                   "--bus", f"tcp://127.0.0.1:{self.bus_port}", "--bus-directory", self.bus_dir())
-        for n, transport in enumerate(transports):
-            self.add_worker(n, transport)
-        self.wait_idle(len(transports))
+        config = os.path.join(self.dir, "coordinator.ini")
+        with open(config, "w") as f:
+            f.write(f'[bus]\ndirectory = "{self.bus_dir()}"\n')
+        try:
+            self.spawn("coordinator", "zisk-coordinator", "--config", config, "--host", "127.0.0.1", "--port", self.port, "--proofs-dir",
+                       self.proofs, "--bus", f"tcp://127.0.0.1:{self.bus_port}")
+            self.wait_idle(0)
+            for n, transport in enumerate(transports):
+                self.add_worker(n, transport)
+            self.wait_idle(len(transports))
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
 
     def bus_dir(self):
         return os.path.join(self.dir, "bus")
@@ -123,7 +126,7 @@ class Cluster:
                 codes.append("did not stop")
         for log in self.logs:
             log.close()
-        left = shm_objects() - self.before
+        left = [path for p in self.processes for path in glob.glob(f"/dev/shm/venus-{p.pid}-*")]
         sockets = glob.glob(os.path.join(self.bus_dir(), "*"))
         self.scratch.cleanup()
         if not kind:
@@ -160,7 +163,7 @@ def verify(proof, elf, check=True):
     return run(os.path.join(BIN, "venus-engine"), "verify", proof, "--elf", elf, "--json", check=check)
 
 
-DATA = random.Random(7).randbytes(700)
+DATA = random.Random(7).randbytes(300)
 
 
 def test_same_proof_from_any_cluster(tmp):
