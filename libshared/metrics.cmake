@@ -17,5 +17,13 @@ if(VENUS_TESTS)
   target_link_libraries(metrics_docs PRIVATE vn_metrics)
   add_test(NAME docs.metrics COMMAND metrics_docs --check ${CMAKE_SOURCE_DIR}/docs/metrics.md)
 
-  set_target_properties(test_metrics metrics_docs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  # Read by Prometheus' Python parser.
+  add_executable(metrics_serve ${CMAKE_SOURCE_DIR}/tests/integration/metrics_serve.c)
+  target_link_libraries(metrics_serve PRIVATE vn_metrics)
+  add_test(NAME shared.metrics_http
+    COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/integration/metrics_test.py
+            --serve $<TARGET_FILE:metrics_serve> --docs ${CMAKE_SOURCE_DIR}/docs/metrics.md)
+  set_tests_properties(shared.metrics_http PROPERTIES TIMEOUT 60)
+
+  set_target_properties(test_metrics metrics_docs metrics_serve PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 endif()

@@ -2,6 +2,7 @@
 """Notifications against a real HTTP server: what arrives, what is reported, and that the documentation's examples read it."""
 
 import argparse
+import base64
 import hashlib
 import hmac
 import http.server
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -176,6 +178,23 @@ class Webhook(unittest.TestCase):
             self.assertEqual(results[0][1:3], ["unreachable", "final"], part)
         results, _ = event(self.base.replace("http:", "https:") + "200")
         self.assertEqual(results[0][1:3], ["unreachable", "final"])
+
+    def test_a_certificate_nobody_vouches_for_is_refused(self):
+        key, certificate = self.file(b""), self.file(b"")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        results, _ = event(self.base.replace("http:", "https:") + "200")
+        self.assertEqual(results[0][1:5], ["unreachable", "final", "1", "0"])
+        self.assertRegex(results[0][6], "(?i)certificate")
+        self.assertEqual(self.server.requests, [])
+
+    def test_credentials_travel_as_basic_authentication_and_stay_out_of_the_log(self):
+        results, done = event(self.base.replace("//", "//user:pass%20word@") + "500")
+        self.assertEqual(self.only_request()[1]["Authorization"], "Basic " + base64.b64encode(b"user:pass word").decode())
+        self.assertNotIn("pass", done.stderr + results[0][6])
 
     def test_slow(self):
         results, _ = event(self.base + "slow", "--timeout", "300")
