@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services/worker-agent/input_path.h"
@@ -84,11 +85,16 @@ static enum vn_status write_input(const struct vn_job *job, const contribution_p
         return vn_job_dir_write(&job->dir, "input.bin", p->input_data.data, p->input_data.len, err);
     case ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__INPUT_SOURCE_INPUT_PATH: {
         int fd;
+        struct stat st;
         enum vn_status s = vn_input_open(&fd, "Input", job->settings->inputs_folder, p->input_path, job->settings->worker_id, err);
-        if (s == VN_OK) {
+        if (s != VN_OK)
+            return s;
+        if (fstat(fd, &st) == 0 && st.st_size > (off_t)VN_JOB_MAX_INPUT_BYTES)
+            s = vn_fail(err, VN_ERR_LIMIT, "Input file %.300s has %lld bytes; at most %u are accepted", p->input_path, (long long)st.st_size,
+                        VN_JOB_MAX_INPUT_BYTES);
+        else
             s = vn_job_dir_copy(&job->dir, "input.bin", fd, VN_JOB_MAX_INPUT_BYTES, err);
-            close(fd);
-        }
+        close(fd);
         return s;
     }
     default: /* no input at all */

@@ -72,6 +72,8 @@ def main():
     piece = work + "".join("-%d" % s for s in getattr(getattr(request, work), "shards", []))
     with open(os.path.join(STATE, "log"), "a") as log:
         log.write("%s %d %s\n" % (piece, os.getpid(), os.readlink("/proc/self/fd/4")))
+    with open(os.path.join(STATE, "packages"), "a") as log:
+        log.write("%s %s\n" % (piece, " ".join(sorted(n for n in os.listdir(path(".")) if n.endswith(".pkg")))))
     image = read("input.bin")
     mode = image[:8].split(b"\0")[0].decode()
     seed = hashlib.sha256(image).digest()
@@ -83,6 +85,16 @@ def main():
             if work != "contribute":
                 write({"execute": "shard-1.pkg", "prove": "proof-%d.bin" % (request.prove.shards or [0])[0], "aggregate": "final.bin"}[work], b"half")
             os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "slow":  # when it was at work, for a test of several engines
+        with open(os.path.join(STATE, "times"), "a") as log:
+            log.write("%s begin %f %d\n" % (piece, time.monotonic(), request.common.threads))
+        time.sleep(0.4)
+        with open(os.path.join(STATE, "times"), "a") as log:
+            log.write("%s end %f %d\n" % (piece, time.monotonic(), request.common.threads))
+    if mode == "onebad" and work == "prove":
+        if list(request.prove.shards) == [2]:
+            fail(14, "Shard 2 does not satisfy the constraints")
+        time.sleep(60)
     if mode == "dead":
         os._exit(16)
     if mode == "garbage":
@@ -106,6 +118,8 @@ def main():
             write("shard-%d.pkg" % s, b"package")
         r = result.execute
         r.steps, r.n_exec, r.n_mem, r.output, r.seconds = STEPS, N_EXEC, N_MEM, seed * 8, 0.5
+        if mode == "drift":
+            r.steps += len([1 for line in open(os.path.join(STATE, "log")) if line.startswith("execute")])
         r.owned_shards.extend(owned if mode != "badown" else owned[1:])
         r.vk_digest.extend(range(1, 10))
     elif work == "contribute":

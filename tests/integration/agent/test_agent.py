@@ -2,6 +2,7 @@
 """zisk-worker against a fake engine and a fake coordinator, over both transports. Usage: test_agent.py WORKER PROTO_DIR [FILTER]"""
 import glob
 import hashlib
+import json
 import os
 import queue
 import signal
@@ -60,7 +61,8 @@ def until(condition, what, timeout=10):
 
 
 class Worker:
-    def __init__(self, coordinator, *flags, heartbeat_timeout=30, worker_id="worker-one"):
+    def __init__(self, coordinator, *flags, heartbeat_timeout=30, worker_id="worker-one", config="", user=None, threads="2"):
+        """config: more lines of the file, FOLDER in them is replaced. user: to run as."""
         self.id = worker_id
         self.folder = tempfile.mkdtemp(dir=SCRATCH.name)
         self.inputs = os.path.join(self.folder, "inputs")
@@ -69,17 +71,21 @@ class Worker:
             f.write(image("ok"))
         os.symlink("../outside.bin", os.path.join(self.inputs, "link.bin"))
         os.symlink(os.path.join(SCRATCH.name, "engine_pb2.py"), os.path.join(self.folder, "engine_pb2.py"))
-        elf, config = os.path.join(self.folder, "guest.elf"), os.path.join(self.folder, "worker.toml")
+        elf, config_path = os.path.join(self.folder, "guest.elf"), os.path.join(self.folder, "worker.toml")
         with open(elf, "wb") as f:
             f.write(b"\x7fELF" + b"\0" * 60)
-        with open(config, "w") as f:
+        with open(config_path, "w") as f:
             f.write('[worker]\nworker_id = "%s"\ncompute_capacity.compute_units = 7\n[coordinator]\nurl = "%s"\n[connection]\n'
-                    'reconnect_interval_seconds = 1\nheartbeat_timeout_seconds = %d\n' % (worker_id, coordinator.url, heartbeat_timeout))
+                    'reconnect_interval_seconds = 1\nheartbeat_timeout_seconds = %d\n' % (worker_id, coordinator.url, heartbeat_timeout) + config.replace("FOLDER", self.folder))
+        if user is not None:
+            sockets = [coordinator.url[6:], os.path.dirname(coordinator.url[6:])] if coordinator.url.startswith("ipc://") else []
+            for path in [SCRATCH.name, self.folder] + sockets:
+                os.chmod(path, 0o777)
         self.log_path = os.path.join(self.folder, "worker.log")
         self.log_file = open(self.log_path, "w")
         self.process = subprocess.Popen(
-            [WORKER, "--config", config, "--elf", elf, "--inputs-folder", self.inputs, "--engine", os.path.join(HERE, "fake_engine.py"),
-             "--proving-key", os.path.join(self.folder, "key"), "-n", "2", *flags],
+            [WORKER, "--config", config_path, "--elf", elf, "--inputs-folder", self.inputs, "--engine", os.path.join(HERE, "fake_engine.py"),
+             "--proving-key", os.path.join(self.folder, "key"), *(["-n", threads] if threads else []), *flags], user=user,
             env=dict(os.environ, FAKE_ENGINE_STATE=self.folder, http_proxy="http://127.0.0.1:9"), stderr=self.log_file)
 
     def pieces(self):
@@ -88,6 +94,14 @@ class Worker:
                 return [line.split() for line in f]
         except FileNotFoundError:
             return []
+
+    def state(self, name):
+        with open(os.path.join(self.folder, name)) as f:
+            return [line.split() for line in f]
+
+    def put(self, name, data):
+        with open(os.path.join(self.inputs, name), "wb") as f:
+            f.write(data)
 
     def directories(self):
         return glob.glob("/dev/shm/venus-%d-*" % self.process.pid)
@@ -104,6 +118,12 @@ class Worker:
         assert not self.directories()
         for _, pid, _ in self.pieces():
             assert not os.path.exists("/proc/" + pid), "engine %s still runs" % pid
+
+    def again(self, *args, **kwargs):
+        """Ends the worker and starts another one."""
+        self.stop()
+        self.kill()
+        self.__init__(*args, **kwargs)
 
     def kill(self):
         if self.process.poll() is None:
@@ -432,11 +452,309 @@ def test_killed_worker_is_swept_after(c, w):
 
 def test_notices(c, w):
     c.accept()
-    w.stop()
-    w.__init__(c, "-z", "--asm", "guest.bin", "-j")
+    w.again(c, "-z", "--asm", "guest.bin", "-j")
     c.accept()
     assert [line.split("option=")[1].split()[0] for line in w.log().splitlines() if "option.notice" in line] == ["--asm", "--shared-tables", "--preallocate"]
     assert "the program is interpreted" in w.log()
+
+
+def whole_job(c, w, mode, expected_pieces, shards=SHARDS):
+    """All three phases on one worker; checks every answer and what the engines were asked for."""
+    seed = hashlib.sha256(image(mode)).digest()
+    c.say(execute_task=contribution(w, data=image(mode)))
+    r = answer(c, api.PARTIAL_CONTRIBUTION)
+    assert [(x.airgroup_id, list(x.challenge)) for x in r.challenges.challenges] == [(s, leaf(seed, s)) for s in shards]
+    c.say(execute_task=prove(w, seed))
+    assert [(p.airgroup_id, unwords(p.values)) for p in answer(c, api.PROVE).proofs.proofs] == [(s, proof(seed, s)) for s in shards]
+    c.say(execute_task=aggregate(w, last=True))
+    assert unwords(answer(c, api.AGGREGATE).final_proof.values) == b"final " + b"".join(proof(seed, s) for s in shards)
+    until(lambda: not w.directories(), "the directory stays")
+    pieces = [p[0] for p in w.pieces()]
+    if expected_pieces:
+        assert pieces == expected_pieces, pieces
+    return pieces
+
+
+def test_packages_in_windows(c, w):
+    """-x: never more packages than said; the missing ones are made again."""
+    c.accept()
+    w.again(c, "-x", "2")
+    c.accept()
+    whole_job(c, w, "ok", ["execute", "contribute-1-2", "execute", "contribute-3-4", "execute", "contribute-5", "prove-5", "execute", "prove-1", "prove-2",
+                           "execute", "prove-3", "prove-4", "aggregate"])
+    assert max(len(line) - 1 for line in w.state("packages")) == 2
+    w.again(c, "-x", "9")
+    c.accept()
+    whole_job(c, w, "ok", ["execute", "contribute-1-2-3-4-5"] + ["prove-%d" % s for s in SHARDS] + ["aggregate"])
+
+
+def test_minimal_memory(c, w):
+    c.accept()
+    w.again(c, "-m")
+    c.accept()
+    pieces = []
+    for s in SHARDS:
+        pieces += ["execute", "contribute-%d" % s]
+    for s in SHARDS:
+        pieces += ["execute", "prove-%d" % s]
+    whole_job(c, w, "ok", pieces + ["aggregate"])
+    assert all(len(line) == (1 if line[0] in ("execute", "aggregate") else 2) for line in w.state("packages"))
+
+
+def test_crash_in_a_window(c, w):
+    c.accept()
+    w.again(c, "-x", "2", "-t", "2")
+    c.accept()
+    pieces = whole_job(c, w, "crash", None)
+    assert sorted(set(p for p in pieces if p.startswith("prove"))) == ["prove-%d" % s for s in SHARDS]
+    assert all(pieces.count("prove-%d" % s) == 2 for s in SHARDS) and max(len(line) - 1 for line in w.state("packages")) <= 2
+
+
+def test_run_that_differs(c, w):
+    c.accept()
+    w.again(c, "-x", "2")
+    c.accept()
+    c.say(execute_task=contribution(w, data=image("drift")))
+    refused(c, api.PARTIAL_CONTRIBUTION, "the program ran differently when it was executed again")
+
+
+def overlap(times):
+    """Most pieces that were at work at one moment."""
+    now = most = 0
+    for _, what, _, _ in sorted(times, key=lambda line: float(line[2])):
+        now += 1 if what == "begin" else -1
+        most = max(most, now)
+    return most
+
+
+def test_several_engines(c, w):
+    c.accept()
+    w.again(c, "-t", "3")
+    c.accept()
+    pieces = whole_job(c, w, "slow", None)
+    assert pieces[0] == "execute" and sorted(pieces[1:4]) == ["contribute-1-2", "contribute-3-4", "contribute-5"], pieces
+    assert sorted(pieces[4:9]) == ["prove-%d" % s for s in SHARDS] and pieces[9:] == ["aggregate"], pieces
+    times = w.state("times")
+    assert overlap([t for t in times if t[0].startswith("prove")]) == 3 and overlap([t for t in times if t[0].startswith("contribute")]) == 3
+    assert {t[3] for t in times} == {"2"}  # -n
+
+
+def test_threads_of_engines(c, w):
+    """Without -n the engines share the cores."""
+    c.accept()
+    cores = len(os.sched_getaffinity(0))
+    w.again(c, "-t", "2", threads=None)
+    c.accept()
+    whole_job(c, w, "slow", None)
+    assert {t[3] for t in w.state("times")} == {str(max(1, cores // 2))}
+
+
+def test_one_engine_of_several_fails(c, w):
+    c.accept()
+    w.again(c, "-t", "4")
+    c.accept()
+    seed = hashlib.sha256(image("onebad")).digest()
+    c.say(execute_task=contribution(w, data=image("onebad")))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    c.say(execute_task=prove(w, seed))
+    refused(c, api.PROVE, "Shard 2 does not satisfy the constraints")
+    c.say(execute_task=contribution(w, data=image("ok"), job="another-job"))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    until(lambda: len(w.directories()) == 1, "the directory stays")
+    assert not [p for p in w.pieces() if p[0].startswith("prove") and os.path.exists("/proc/" + p[1])]
+
+
+def test_cancel_of_several_engines(c, w):
+    c.accept()
+    w.again(c, "-t", "4")
+    c.accept()
+    seed = hashlib.sha256(image("onebad" + "\0")).digest()
+    c.say(execute_task=contribution(w, data=image("onebad" + "\0"), units=[0], job_units=2))  # shards 2 and 4
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    c.say(execute_task=prove(w, seed))
+    c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+    until(lambda: not w.directories(), "the directory stays")
+    c.say(heartbeat=api.Heartbeat())
+    c.expect("heartbeat_ack", skip=("task_progress", "execute_task_response"))
+
+
+# ---- hints ----
+
+def hint(code, payload=b""):
+    return struct.pack("<II", len(payload), code) + payload + b"\0" * (-len(payload) % 8)
+
+
+def hints_of(data, *more):
+    """Hints that carry data as input, in pieces of five bytes, and more hints behind them."""
+    return hint(0) + b"".join(hint(0xF0000, data[i:i + 5]) for i in range(0, len(data), 5)) + b"".join(more) + hint(1)
+
+
+def with_hints(c, w):
+    c.accept()
+    w.again(c, "--hints")
+    c.accept()
+
+
+def test_hints_by_path(c, w):
+    with_hints(c, w)
+    data = image("ok")
+    seed = hashlib.sha256(data).digest()
+    os.mkdir(os.path.join(w.inputs, "sub"))
+    w.put("sub/hints.bin", hints_of(data, hint(0x80000700, b"kept")))
+    for path in ("sub/hints.bin", "file://sub/hints.bin", os.path.join(w.inputs, "sub/hints.bin"), "file://" + os.path.join(w.inputs, "sub/hints.bin")):
+        c.say(execute_task=contribution(w, hints_path=path))
+        assert list(answer(c, api.PARTIAL_CONTRIBUTION).challenges.challenges[0].challenge) == leaf(seed, 1)
+        with open(w.directories()[0] + "/input.bin", "rb") as f:
+            assert f.read() == data
+        with open(w.directories()[0] + "/hints.bin", "rb") as f:
+            assert f.read() == hint(0x80000700, b"kept")
+        c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+    # An input beside the hints: fine when it is the same, or when the hints carry none.
+    w.put("none.bin", hint(0) + hint(0x80000100, b"x") + hint(1))
+    for kwargs in ({"data": data, "hints_path": "sub/hints.bin"}, {"data": data, "hints_path": "none.bin"}):
+        c.say(execute_task=contribution(w, **kwargs))
+        assert list(answer(c, api.PARTIAL_CONTRIBUTION).challenges.challenges[0].challenge) == leaf(seed, 1)
+        c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+    c.say(execute_task=contribution(w, data=image("other"), hints_path="sub/hints.bin"))
+    refused(c, api.PARTIAL_CONTRIBUTION, "an input file and INPUT hints with another content")
+
+
+def test_hints_refused(c, w):
+    with_hints(c, w)
+    good = hints_of(image("ok"))
+    w.put("sha.bin", hint(0) + hint(0x100, b"message") + hint(1))
+    w.put("noend.bin", good[:-8])
+    w.put("nostart.bin", good[8:])
+    w.put("odd.bin", good + b"x")
+    w.put("empty.bin", b"")
+    os.symlink("../outside.bin", os.path.join(w.inputs, "hints-link.bin"))
+    for path, text in (("sha.bin", "hint 0x100 SHA256 needs the precompile tables, which this version does not have"), ("noend.bin", "without END"),
+                       ("nostart.bin", "instead of START"), ("odd.bin", "not a multiple of 8"), ("empty.bin", "are empty"), ("missing.bin", "Hints file not found: missing.bin"),
+                       ("../outside.bin", "leads out of"), ("hints-link.bin", "leads out of"), ("/etc/passwd", "outside the inputs folder"),
+                       ("unix:///tmp/hints.sock", "is a stream"), ("quic://127.0.0.1:1", "is a stream")):
+        c.say(execute_task=contribution(w, hints_path=path))
+        refused(c, api.PARTIAL_CONTRIBUTION, text)
+    assert not w.pieces() and not w.directories()
+
+
+def stream(c, kind, sequence=None, data=b"", job=JOB):
+    payload = None if sequence is None else api.StreamPayload(sequence_number=sequence, payload=data)
+    c.say(stream_data=api.StreamData(job_id=job, stream_type=kind, payload=payload))
+
+
+def test_hints_stream(c, w):
+    with_hints(c, w)
+    data = image("ok") + bytes(3 << 20)
+    seed = hashlib.sha256(data).digest()
+    words_ = hint(0) + b"".join(hint(0xF0000, data[i:i + 100003]) for i in range(0, len(data), 100003)) + hint(1)
+    pieces = [words_[i:i + (1 << 17)] for i in range(0, len(words_), 1 << 17)]
+    swapped = list(range(1, len(pieces) + 1))
+    swapped[1], swapped[4] = swapped[4], swapped[1]
+    for order in (range(1, len(pieces) + 1), swapped):
+        c.say(execute_task=contribution(w, hints_stream=True, hints_path="unix:///somewhere"))
+        stream(c, api.STREAM_TYPE_START, 0)
+        before = len(w.pieces())
+        for n in order:
+            stream(c, api.STREAM_TYPE_DATA, n, pieces[n - 1])
+        c.say(heartbeat=api.Heartbeat())
+        c.expect("heartbeat_ack", skip=())
+        assert len(w.pieces()) == before, "executed before the end"
+        stream(c, api.STREAM_TYPE_END, len(pieces) + 1)
+        assert list(answer(c, api.PARTIAL_CONTRIBUTION).challenges.challenges[0].challenge) == leaf(seed, 1)
+        c.say(execute_task=prove(w, seed))
+        answer(c, api.PROVE)
+        c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+    # The end may overtake the last piece, and may come without a number.
+    for last in (3, None):
+        c.say(execute_task=contribution(w, hints_stream=True))
+        words_ = hints_of(image("ok"))
+        stream(c, api.STREAM_TYPE_START)
+        stream(c, api.STREAM_TYPE_DATA, 1, words_[:16])
+        if last:
+            stream(c, api.STREAM_TYPE_END, last)
+        stream(c, api.STREAM_TYPE_DATA, 2, words_[16:])
+        if not last:
+            stream(c, api.STREAM_TYPE_END)
+        answer(c, api.PARTIAL_CONTRIBUTION)
+        c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+
+
+def test_hints_stream_refused(c, w):
+    with_hints(c, w)
+    for messages, text in ((((1, 1, b"x" * 8),), "before the stream's start"), (((0, 0, b""), (0, 0, b"")), "started twice"),
+                           (((0, 0, b""), (1, 1, hint(0)), (1, 1, hint(0))), "came twice"), (((0, 0, b""), (1, 1, hint(0)), (2, 2, b"")), "without END"),
+                           (((0, 0, b""), (1, 1, hint(0) + hint(0x700, b"m"))), "hint 0x700 KECCAK256"), (((0, 0, b""), (1, 1, b"odd")), "not a multiple of 8"),
+                           (((0, 0, b""), (2, None, b"")), "are empty"), (((0, 0, b""), (1, 1, hint(0) + hint(2))), "cancelled them")):
+        c.say(execute_task=contribution(w, hints_stream=True))
+        for kind, sequence, data in messages:
+            stream(c, kind, sequence, data)
+        refused(c, api.PARTIAL_CONTRIBUTION, text)
+        until(lambda: not w.directories(), "the directory stays")
+    stream(c, api.STREAM_TYPE_START, 0, job="never-heard-of")
+    assert "does not know job never-heard-of" in c.expect("error")[1].error_message
+    # A task that came too early, and a stream nobody asked for.
+    c.say(execute_task=contribution(w, hints_stream=True))
+    c.say(execute_task=prove(w, b""))
+    refused(c, api.PROVE, "stage hints")
+    c.say(execute_task=contribution(w, data=image("ok")))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    stream(c, api.STREAM_TYPE_START, 0)
+    refused(c, api.PARTIAL_CONTRIBUTION, "awaits none")
+    assert [p[0] for p in w.pieces()] == ["execute", "contribute-1-2-3-4-5"]
+
+
+def test_hints_stream_cut_off(c, w):
+    with_hints(c, w)
+    c.say(execute_task=contribution(w, hints_stream=True))
+    stream(c, api.STREAM_TYPE_START, 0)
+    stream(c, api.STREAM_TYPE_DATA, 1, hint(0))
+    c.close_stream()
+    c.accept(kind="register")
+    refused(c, api.PARTIAL_CONTRIBUTION, "The connection was lost while hints were streamed")
+
+
+# ---- the rest ----
+
+def test_input_errors(c, w):
+    """What is wrong with an input reaches the coordinator in words. As another user, because root may read everything."""
+    c.accept()
+    w.stop()
+    w.kill()
+    w.__init__(c, user=65534 if os.geteuid() == 0 else None)
+    c.accept()
+    w.put("secret.bin", image("ok"))
+    os.chmod(os.path.join(w.inputs, "secret.bin"), 0)
+    with open(os.path.join(w.inputs, "large.bin"), "wb") as f:
+        f.truncate((128 << 20) + 8)
+    os.mkfifo(os.path.join(w.inputs, "fifo"))
+    for path, text in (("secret.bin", "Input file secret.bin cannot be read on worker worker-one: Permission denied"),
+                       ("large.bin", "Input file large.bin has 134217736 bytes; at most 134217728 are accepted"), ("fifo", "not a regular file"),
+                       ("none/x.bin", "Input file not found: none/x.bin")):
+        c.say(execute_task=contribution(w, path=path))
+        refused(c, api.PARTIAL_CONTRIBUTION, text)
+    assert not w.directories() and not w.pieces()
+
+
+def test_log_file(c, w):
+    """A log file that was moved away is opened anew on SIGHUP; --debug with components filters."""
+    c.accept()
+    w.again(c, "--debug=engine", config='[logging]\nlevel = "warn"\nformat = "json"\nfile_path = "FOLDER/file.log"\n')
+    c.accept()
+    path = os.path.join(w.folder, "file.log")
+    c.say(execute_task=contribution(w, data=image("ok")))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    os.rename(path, path + ".1")
+    w.process.send_signal(signal.SIGHUP)
+    until(lambda: os.path.exists(path), "no new log file")
+    c.say(job_cancelled=api.JobCancelled(job_id=JOB))
+    c.say(execute_task=contribution(w, data=image("guest"), job="second"))
+    refused(c, api.PARTIAL_CONTRIBUTION, "boom")
+    with open(path + ".1") as f:
+        old = [json.loads(line) for line in f]
+    with open(path) as f:
+        new = [json.loads(line) for line in f]
+    assert {e["event"] for e in old} == {"engine.started", "engine.ended"} and {e["level"] for e in old} == {"debug"}
+    assert [e["event"] for e in new if e["level"] == "warn"] and {e["event"].split(".")[0] for e in new if e["level"] == "debug"} == {"engine"}
 
 
 def run(test, transport):

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "libshared/log.h"
@@ -88,4 +89,56 @@ Test(log, a_file_that_cannot_be_opened_is_told)
     struct vn_error err;
     cr_assert_eq(vn_log_open("t", VN_LOG_INFO, VN_LOG_PRETTY, "/nonexistent/dir/log", &err), VN_ERR_IO);
     cr_assert_not_null(strstr(err.text, "/nonexistent/dir/log"));
+}
+
+/* After the file was moved away lines go to a new one of the same name; a name that cannot be opened leaves the old file in use. */
+Test(log, reopen)
+{
+    struct vn_error err = {0};
+    char moved[80], text[4096];
+    begin(VN_LOG_COMPACT);
+    snprintf(moved, sizeof moved, "%s.1", path);
+    VN_LOG(VN_LOG_INFO, "first", "%s", "");
+    cr_assert_eq(rename(path, moved), 0);
+    VN_LOG(VN_LOG_INFO, "second", "%s", "");
+    cr_assert_eq(mkdir(path, 0700), 0);
+    cr_assert_eq(vn_log_reopen(&err), VN_ERR_IO);
+    VN_LOG(VN_LOG_INFO, "third", "%s", "");
+    cr_assert_eq(rmdir(path), 0);
+    cr_assert_eq(vn_log_reopen(&err), VN_OK);
+    VN_LOG(VN_LOG_INFO, "fourth", "%s", "");
+    FILE *f = fopen(moved, "r");
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    unlink(moved);
+    cr_assert(strstr(text, "first") && strstr(text, "second") && strstr(text, "third") && !strstr(text, "fourth"), "%s", text);
+    const char *t = written();
+    cr_assert(strstr(t, "fourth") && !strstr(t, "third"), "%s", t);
+}
+
+Test(log, reopen_without_a_file)
+{
+    cr_assert_eq(vn_log_open("tester", VN_LOG_INFO, VN_LOG_PRETTY, NULL, NULL), VN_OK);
+    cr_assert_eq(vn_log_reopen(NULL), VN_OK);
+}
+
+Test(log, levels_of_components)
+{
+    begin(VN_LOG_PRETTY);
+    vn_log_set_filter("warn,engine,job=trace,link=error,noise=loud,=debug");
+    for (int level = VN_LOG_ERROR; level <= VN_LOG_TRACE; level++) {
+        VN_LOG((enum vn_log_level)level, "engine.x", "level=e%d", level);
+        VN_LOG((enum vn_log_level)level, "job.x", "level=j%d", level);
+        VN_LOG((enum vn_log_level)level, "link.x", "level=l%d", level);
+        VN_LOG((enum vn_log_level)level, "engines.x", "level=o%d", level);
+        VN_LOG((enum vn_log_level)level, "noise.x", "level=n%d", level);
+    }
+    vn_log_set_filter(NULL);
+    VN_LOG(VN_LOG_DEBUG, "engine.x", "%s", "after");
+    static const char *const there[] = {"e0", "e3", "j0", "j4", "l0", "o0", "o2", "n2"}, *const missing[] = {"e4", "l1", "o3", "n3", "after"};
+    const char *t = written();
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++)
+        cr_expect_not_null(strstr(t, there[i]), "%s", there[i]);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        cr_expect_null(strstr(t, missing[i]), "%s", missing[i]);
 }
