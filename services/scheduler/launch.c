@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libshared/log.h"
+#include "services/scheduler/hints.h"
 #include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
@@ -69,15 +70,15 @@ static enum vn_status check_modes(const launch_request *q, struct vn_error *err)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Hints mode is Uri but hints_uri is missing");
     if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM && !has_hints)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: Hints mode is Stream but hints_uri is missing");
-    if (q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH || q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "Precompile hints are not supported by this version");
     if (strlen(q->data_id) > VN_MAX_DATA_ID)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: data_id is longer than %u bytes", VN_MAX_DATA_ID);
     if (has_inputs && strlen(q->inputs_uri) > VN_MAX_PATH)
         return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: inputs_uri is longer than %u bytes", VN_MAX_PATH);
+    if (has_hints && strlen(q->hints_uri) > VN_MAX_PATH)
+        return vn_fail(err, VN_ERR_ARGUMENT, "Invalid request: hints_uri is longer than %u bytes", VN_MAX_PATH);
     if (has_data && q->inputs_data.len > VN_MAX_JOB_INPUT)
         return vn_fail(err, VN_ERR_LIMIT, "The input has %zu bytes, at most %u can be sent inline", q->inputs_data.len, VN_MAX_JOB_INPUT);
-    return VN_OK;
+    return q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM ? vn_hints_check_uri(q->hints_uri, err) : VN_OK;
 }
 
 static void launch(struct vn_scheduler *s, const launch_request *q)
@@ -93,6 +94,9 @@ static void launch(struct vn_scheduler *s, const launch_request *q)
     enum vn_status st = check_modes(q, &err);
     if (st == VN_OK && q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_PATH)
         l.input_path = q->inputs_uri;
+    l.hints_stream = q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM;
+    if (st == VN_OK && (l.hints_stream || q->hints_mode == ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH))
+        l.hints_path = q->hints_uri;
     if (st == VN_OK && q->inputs_mode == ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_DATA) {
         if (q->inputs_data_presence_case == ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_DATA_PRESENCE_INPUTS_DATA) {
             static const uint8_t nothing;

@@ -12,6 +12,7 @@
 #include "bus.pb-c.h"
 #include "libshared/config.h"
 #include "libshared/log.h"
+#include "services/scheduler/hints.h"
 #include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
@@ -95,6 +96,7 @@ static void end_job(struct vn_scheduler *s, const struct vn_job *j)
 {
     log_end(j);
     vn_report_end(s, j);
+    vn_hints_end(s, j);
 }
 
 static void on_changed(struct vn_scheduler *s, const struct vn_action *a)
@@ -103,6 +105,9 @@ static void on_changed(struct vn_scheduler *s, const struct vn_action *a)
         end_job(s, a->job);
     else if (!a->progress && a->job->state == VN_JOB_RUNNING)
         VN_LOG(VN_LOG_INFO, "job.phase", "job=%s phase=%s shards=%u", a->job->id, vn_phase_name(a->job->phase), a->job->n_shards);
+    int begins = !a->progress && a->job->state == VN_JOB_RUNNING && a->job->phase == VN_PHASE_CONTRIBUTIONS;
+    if (begins && a->job->hints_stream)
+        vn_hints_start(s, a->job);
     vn_watch_changed(s, a->job, a->progress);
 }
 
@@ -146,7 +151,7 @@ void vn_scheduler_step(struct vn_scheduler *s, const struct vn_event *e)
 
 void vn_scheduler_settle(struct vn_scheduler *s)
 {
-    while (s->fatal == VN_OK && (vn_peers_settle(s) || vn_streams_settle(s) || vn_proofs_settle(s)))
+    while (s->fatal == VN_OK && (vn_peers_settle(s) || vn_streams_settle(s) || vn_proofs_settle(s) || vn_hints_settle(s)))
         continue;
 }
 
@@ -212,6 +217,7 @@ static int on_timer(zloop_t *loop, int timer, void *arg)
     vn_scheduler_step(s, &(struct vn_event){.kind = VN_EVENT_TICK});
     vn_peers_tick(s);
     vn_watch_tick(s);
+    vn_hints_tick(s);
     vn_report_gauges(s);
     vn_scheduler_settle(s);
     return s->fatal != VN_OK ? -1 : 0;
@@ -335,6 +341,7 @@ static enum vn_status open_all(struct vn_scheduler *s, int signals, struct vn_er
 static void close_all(struct vn_scheduler *s)
 {
     vn_proofs_free(s);
+    vn_hints_free(s);
     vn_watch_drop(s, NULL);
     while (s->links) {
         struct vn_link *l = s->links;

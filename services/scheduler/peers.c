@@ -7,6 +7,7 @@
 
 #include "bus.pb-c.h"
 #include "libshared/log.h"
+#include "services/scheduler/hints.h"
 #include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
@@ -180,6 +181,7 @@ int vn_peers_settle(struct vn_scheduler *s)
         *at = p->next;
         s->n_peers--;
         vn_watch_drop(s, p);
+        vn_hints_forget(s, p);
         for (struct vn_link *l = s->links; l; l = l->next)
             if (l->peer == p) {
                 l->peer = NULL;

@@ -64,6 +64,7 @@ struct vn_link {               /* one worker stream */
     struct vn_peer *peer;
     uint64_t correlation;
     char worker_id[VN_MAX_ID + 1];
+    uint32_t marks;            /* heartbeats behind hints that it has not answered */
     int closing;               /* to be reported to the core and removed when things settle */
 };
 
@@ -104,6 +105,7 @@ struct vn_scheduler {
     struct vn_watcher *watchers;
     uint32_t n_watchers;
     struct vn_check *checks;
+    struct vn_relay *relays;   /* hints.c */
     struct vn_metrics *metrics; /* NULL: off */
     struct vn_metrics_server *metrics_server;
     struct vn_webhook *webhook; /* NULL: off */
@@ -132,6 +134,9 @@ void vn_peers_free(struct vn_scheduler *s);
 
 /* ---- streams.c ---- */
 struct vn_link *vn_link_of_number(struct vn_scheduler *s, uint64_t number);
+/* A message of the relay of hints. */
+void vn_link_send(struct vn_scheduler *s, struct vn_link *l, const Zisk__Distributed__Api__V1__CoordinatorMessage *m);
+void vn_link_heartbeat(struct vn_scheduler *s, struct vn_link *l);
 void vn_stream_message(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
 void vn_stream_closed(struct vn_scheduler *s, struct vn_peer *p, uint64_t correlation);
 void vn_stream_action(struct vn_scheduler *s, const struct vn_action *a);

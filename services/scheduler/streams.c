@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "libshared/log.h"
-#include "services/scheduler/scheduler.h"
+#include "services/scheduler/hints.h"
 
 typedef Zisk__Distributed__Api__V1__CoordinatorMessage coordinator_message;
 typedef Zisk__Distributed__Api__V1__WorkerMessage worker_message;
@@ -207,6 +207,8 @@ static void dispatch(struct vn_scheduler *s, struct vn_link *l, const worker_mes
         on_response(s, l, m->execute_task_response);
     else
         vn_scheduler_step(s, &e);
+    if (m->payload_case == ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_HEARTBEAT_ACK)
+        vn_hints_acked(s, l);
 }
 
 static int introduces(const worker_message *m)
@@ -247,8 +249,10 @@ void vn_stream_message(struct vn_scheduler *s, struct vn_peer *p, const struct v
 
 /* ---- out ---- */
 
-static void send_message(struct vn_scheduler *s, struct vn_link *l, const coordinator_message *m)
+void vn_link_send(struct vn_scheduler *s, struct vn_link *l, const coordinator_message *m)
 {
+    if (l->closing)
+        return;
     if (protobuf_c_message_get_packed_size(&m->base) > VN_API_MAX_MESSAGE) {
         close_link(s, l, "a task for this worker passes the message limit of the API");
         return;
@@ -274,12 +278,12 @@ static void send_register_response(struct vn_scheduler *s, struct vn_link *l, co
         VN_LOG(VN_LOG_INFO, "worker.registered", "worker=\"%s\"", a->worker_id);
     else
         VN_LOG(VN_LOG_WARN, "worker.rejected", "worker=\"%s\" why=\"%s\"", a->worker_id, a->text);
-    send_message(s, l, &m);
+    vn_link_send(s, l, &m);
     if (!r.accepted && !l->closing)
         close_link(s, l, "registration refused");
 }
 
-static void send_heartbeat(struct vn_scheduler *s, struct vn_link *l)
+void vn_link_heartbeat(struct vn_scheduler *s, struct vn_link *l)
 {
     coordinator_message m = ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__INIT;
     Zisk__Distributed__Api__V1__Heartbeat h = ZISK__DISTRIBUTED__API__V1__HEARTBEAT__INIT;
@@ -288,7 +292,7 @@ static void send_heartbeat(struct vn_scheduler *s, struct vn_link *l)
     h.timestamp = &now;
     m.payload_case = ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_HEARTBEAT;
     m.heartbeat = &h;
-    send_message(s, l, &m);
+    vn_link_send(s, l, &m);
 }
 
 static void send_cancel(struct vn_scheduler *s, struct vn_link *l, const struct vn_action *a)
@@ -299,7 +303,7 @@ static void send_cancel(struct vn_scheduler *s, struct vn_link *l, const struct 
     c.reason = (char *)(uintptr_t)a->text;
     m.payload_case = ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED;
     m.job_cancelled = &c;
-    send_message(s, l, &m);
+    vn_link_send(s, l, &m);
 }
 
 static void send_task(struct vn_scheduler *s, struct vn_link *l, const struct vn_job *j, task_request *t)
@@ -310,7 +314,7 @@ static void send_task(struct vn_scheduler *s, struct vn_link *l, const struct vn
     m.payload_case = ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_EXECUTE_TASK;
     m.execute_task = t;
     VN_LOG(VN_LOG_DEBUG, "task.sent", "worker=\"%s\" job=%s task=%s", l->worker_id, j->id, vn_phase_name((enum vn_phase)t->task_type));
-    send_message(s, l, &m);
+    vn_link_send(s, l, &m);
 }
 
 static void send_contribute(struct vn_scheduler *s, struct vn_link *l, const struct vn_action *a)
@@ -416,7 +420,7 @@ void vn_stream_action(struct vn_scheduler *s, const struct vn_action *a)
         send_register_response(s, l, a);
         break;
     case VN_ACTION_HEARTBEAT:
-        send_heartbeat(s, l);
+        vn_link_heartbeat(s, l);
         break;
     case VN_ACTION_CLOSE_LINK:
         close_link(s, l, a->text);
@@ -445,7 +449,7 @@ void vn_streams_shutdown(struct vn_scheduler *s)
     m.shutdown = &down;
     for (struct vn_link *l = s->links; l; l = l->next)
         if (!l->closing) {
-            send_message(s, l, &m);
+            vn_link_send(s, l, &m);
             close_link(s, l, "stopping");
         }
 }

@@ -21,3 +21,8 @@ add_dependencies(test_scheduler_process venus-scheduler)
 add_test(NAME scheduler.process COMMAND test_scheduler_process -j1)
 set_target_properties(test_scheduler_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 set_tests_properties(scheduler.process PROPERTIES TIMEOUT 180)
+
+add_executable(test_hints_scan ${CMAKE_SOURCE_DIR}/tests/unit/scheduler/test_hints_scan.c ${CMAKE_CURRENT_SOURCE_DIR}/hints_scan.c)
+target_link_libraries(test_hints_scan PRIVATE vn_base PkgConfig::CRITERION)
+add_test(NAME scheduler.hints_scan COMMAND test_hints_scan -j1)
+set_target_properties(test_hints_scan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus.pb-c.h"
@@ -670,6 +671,185 @@ Test(scheduler, lists_show_what_is_there)
     Zisk__Coordinator__V1__WaitJobResultResponse *wait = wait_result(1);
     cr_assert_eq(wait->job_status->status_case, ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_RUNNING);
     zisk__coordinator__v1__wait_job_result_response__free_unpacked(wait, NULL);
+    vn_bus_client_close(w);
+}
+
+/* ---- hints ---- */
+
+#define HINT(code, bytes) ((uint64_t)(code) << 32 | (bytes))
+
+static void launch_with_hints(const char *uri)
+{
+    Zisk__Distributed__Api__V1__LaunchProofRequest q = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INIT;
+    q.compute_capacity = 1;
+    q.hints_mode = ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM;
+    q.hints_uri_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__HINTS_URI_PRESENCE_HINTS_URI;
+    q.hints_uri = (char *)(uintptr_t)uri;
+    struct vn_bus_message m = ask(VN_KIND_LAUNCH_PROOF, &q.base);
+    cr_assert_eq(m.kind, VN_KIND_REPLY);
+    Zisk__Distributed__Api__V1__LaunchProofResponse *r = zisk__distributed__api__v1__launch_proof_response__unpack(NULL, m.body_len, m.body);
+    strcpy(job, r->job_id);
+    zisk__distributed__api__v1__launch_proof_response__free_unpacked(r, NULL);
+    vn_bus_message_fini(&m);
+}
+
+static void ack(struct vn_bus_client *c, const char *id)
+{
+    worker_message m = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__INIT;
+    Zisk__Distributed__Api__V1__HeartbeatAck a = ZISK__DISTRIBUTED__API__V1__HEARTBEAT_ACK__INIT;
+    a.worker_id = (char *)(uintptr_t)id;
+    m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_HEARTBEAT_ACK;
+    m.heartbeat_ack = &a;
+    worker_send(c, &m);
+}
+
+/* Reads stream messages until END; returns the bytes of DATA. Acks marks only when told so, and counts the DATA messages. */
+static size_t hear_hints(struct vn_bus_client *c, const char *id, uint8_t *bytes, size_t size, unsigned *pieces, int acks)
+{
+    size_t n = 0;
+    *pieces = 0;
+    for (uint32_t sequence = 0;;) {
+        struct vn_bus_message m = hear_within(c, acks ? 10000 : 500);
+        if (m.kind == 0)
+            return n;
+        coordinator_message *r = zisk__distributed__api__v1__coordinator_message__unpack(NULL, m.body_len, m.body);
+        vn_bus_message_fini(&m);
+        cr_assert_not_null(r);
+        if (r->payload_case == ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_HEARTBEAT) {
+            if (acks)
+                ack(c, id);
+            forget(r);
+            continue;
+        }
+        cr_assert_eq(r->payload_case, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_STREAM_DATA, "%d", r->payload_case);
+        Zisk__Distributed__Api__V1__StreamData *d = r->stream_data;
+        cr_assert_str_eq(d->job_id, job);
+        if (acks)
+            cr_assert_eq(d->payload->sequence_number, sequence);
+        sequence++;
+        int end = d->stream_type == ZISK__DISTRIBUTED__API__V1__STREAM_TYPE__STREAM_TYPE_END;
+        if (d->stream_type == ZISK__DISTRIBUTED__API__V1__STREAM_TYPE__STREAM_TYPE_DATA) {
+            cr_assert_leq(n + d->payload->payload.len, size);
+            memcpy(bytes + n, d->payload->payload.data, d->payload->payload.len);
+            n += d->payload->payload.len;
+            ++*pieces;
+        }
+        forget(r);
+        if (end)
+            return n;
+    }
+}
+
+static void cancel(void)
+{
+    Zisk__Coordinator__V1__CancelJobRequest q = ZISK__COORDINATOR__V1__CANCEL_JOB_REQUEST__INIT;
+    q.job_id = job;
+    struct vn_bus_message m = ask(VN_KIND_CANCEL_JOB, &q.base);
+    vn_bus_message_fini(&m);
+}
+
+Test(scheduler, hints_of_a_file_reach_every_worker_with_back_pressure)
+{
+    enum { WORDS = 1 << 20 };
+    static uint64_t hints[WORDS];
+    static uint8_t got[sizeof hints];
+    hints[0] = HINT(0, 0);
+    hints[1] = HINT(0xf0000, (WORDS - 3) * 8 - 3);
+    for (unsigned i = 2; i < WORDS - 1; i++)
+        hints[i] = i * UINT64_C(0x9e3779b97f4a7c15);
+    hints[WORDS - 1] = HINT(1, 0);
+    char path[64], uri[80];
+    snprintf(path, sizeof path, "%s/hints", dir);
+    snprintf(uri, sizeof uri, "file://%s", path);
+    FILE *f = fopen(path, "w");
+    cr_assert_eq(fwrite(hints, 8, WORDS, f), WORDS);
+    fclose(f);
+    struct vn_bus_client *w = worker_open("w1", 1);
+    launch_with_hints(uri);
+    coordinator_message *t = hear_task(w, CONTRIBUTION);
+    cr_assert(t->execute_task->contribution_params->hints_stream);
+    forget(t);
+    unsigned pieces;
+    size_t n = hear_hints(w, "w1", got, sizeof got, &pieces, 0);
+    cr_assert(pieces >= 32 && pieces < 40, "%u pieces were sent to a worker that does not answer", pieces);
+    cancel();
+    forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+
+    launch_with_hints(path);
+    forget(hear_task(w, CONTRIBUTION));
+    n = hear_hints(w, "w1", got, sizeof got, &pieces, 1);
+    cr_assert(n == sizeof hints && memcmp(got, hints, n) == 0);
+    cancel();
+    vn_bus_client_close(w);
+}
+
+Test(scheduler, hints_of_a_socket_come_packet_by_packet)
+{
+    char path[64], uri[80];
+    snprintf(path, sizeof path, "%s/hints.sock", dir);
+    snprintf(uri, sizeof uri, "unix://%s", path);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    strcpy(a.sun_path, path);
+    int server = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    cr_assert(bind(server, (struct sockaddr *)&a, sizeof a) == 0 && listen(server, 1) == 0);
+    struct vn_bus_client *one = worker_open("w1", 1);
+    launch_with_hints(uri);
+    forget(hear_task(one, CONTRIBUTION));
+    int source = accept(server, NULL, NULL);
+    cr_assert_geq(source, 0);
+    uint64_t first[] = {HINT(0, 0), HINT(0xf0000, 13), 1};
+    cr_assert_eq(write(source, first, 21), 21); /* padded to whole words */
+    usleep(50000);
+    uint64_t second[] = {7, HINT(1, 0)};
+    cr_assert_eq(write(source, second, sizeof second), (ssize_t)sizeof second);
+    uint64_t got[8];
+    unsigned pieces;
+    first[2] = 1;
+    cr_assert_eq(hear_hints(one, "w1", (uint8_t *)got, sizeof got, &pieces, 1), 40);
+    cr_assert(pieces == 2 && memcmp(got, first, 21) == 0 && got[3] == 7 && got[4] == HINT(1, 0));
+    close(source);
+    cancel();
+    forget(worker_hear(one, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+
+    launch_with_hints(uri);
+    source = accept(server, NULL, NULL);
+    cr_assert_eq(write(source, first, 8), 8);
+    close(source);
+    cr_assert_str_eq(failure_text(), "input: Hints end without END");
+    close(server);
+    vn_bus_client_close(one);
+}
+
+Test(scheduler, bad_sources_of_hints_fail_clearly)
+{
+    struct vn_bus_client *w = worker_open("w1", 1);
+    static const struct {
+        const char *uri;
+        enum vn_status status;
+        const char *text;
+    } refused[] = {
+        {"quic://127.0.0.1:1", VN_ERR_UNSUPPORTED, "quic:// are not supported"},
+        {"http://x/y", VN_ERR_ARGUMENT, "Hints cannot come from http://x/y"},
+        {"file://", VN_ERR_ARGUMENT, "has no path"},
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        Zisk__Distributed__Api__V1__LaunchProofRequest q = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INIT;
+        q.compute_capacity = 1;
+        q.hints_mode = ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM;
+        q.hints_uri_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__HINTS_URI_PRESENCE_HINTS_URI;
+        q.hints_uri = (char *)(uintptr_t)refused[i].uri;
+        expect_error(ask(VN_KIND_LAUNCH_PROOF, &q.base), refused[i].status, refused[i].text);
+    }
+    launch_with_hints("/nonexistent/hints");
+    cr_assert_str_eq(failure_text(), "input: Hints file /nonexistent/hints cannot be opened: No such file or directory");
+    launch_with_hints("unix:///nonexistent/sock");
+    cr_assert_str_eq(failure_text(), "input: Hints socket /nonexistent/sock cannot be connected: No such file or directory");
+    launch_with_hints(dir);
+    cr_assert_not_null(strstr(failure_text(), "not a regular file"));
+    launch_with_hints("/proc/self/cmdline");
+    cr_assert_not_null(strstr(failure_text(), "Hints begin with code"));
+    launch_with_hints("/dev/shm/../null");
+    cr_assert_not_null(strstr(failure_text(), "not a regular file"));
     vn_bus_client_close(w);
 }
 
