@@ -20,6 +20,8 @@
 #define DISTRIBUTED "/zisk.distributed.api.v1.ZiskDistributedApi/"
 #define COORDINATOR "/zisk.coordinator.v1.ZiskCoordinatorApi/"
 #define FORWARDED .received = vn_unary_received, .answered = vn_unary_answered, .lost = vn_unary_lost
+#define PUSHED .flags = VN_METHOD_LOOPBACK | VN_METHOD_STREAMS_IN | VN_METHOD_PATIENT, .opened = vn_push_opened, .received = vn_push_received, \
+               .half_closed = vn_push_half_closed, .answered = vn_push_answered, .lost = vn_unary_lost
 #define REFLECTED .request = &grpc__reflection__v1__server_reflection_request__descriptor, .flags = VN_METHOD_STREAMS_IN, \
                   .received = vn_reflection_received, .half_closed = vn_reflection_half_closed, .sent = vn_reflection_sent
 
@@ -35,7 +37,14 @@ static const struct vn_method methods[] = {
     {DISTRIBUTED "JobsList", &zisk__distributed__api__v1__jobs_list_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_JOBS_LIST, FORWARDED},
     {DISTRIBUTED "JobStatus", &zisk__distributed__api__v1__job_status_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_JOB_STATUS, FORWARDED},
     {DISTRIBUTED "WorkersList", &zisk__distributed__api__v1__workers_list_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_WORKERS_LIST, FORWARDED},
-    {DISTRIBUTED "LaunchProof", &zisk__distributed__api__v1__launch_proof_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_LAUNCH_PROOF, FORWARDED},
+    {DISTRIBUTED "LaunchProof", &zisk__distributed__api__v1__launch_proof_request__descriptor, VN_METHOD_LOOPBACK | VN_METHOD_STARTS, VN_KIND_LAUNCH_PROOF,
+     FORWARDED},
+    {COORDINATOR "RegisterGuestProgram", &zisk__coordinator__v1__register_guest_program_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_REGISTER_PROGRAM,
+     .check = vn_check_program, FORWARDED},
+    {COORDINATOR "JobRequest", &zisk__coordinator__v1__job_request_message__descriptor, VN_METHOD_LOOPBACK | VN_METHOD_STARTS, VN_KIND_JOB_REQUEST,
+     .check = vn_check_job, FORWARDED},
+    {COORDINATOR "PushJobInput", &zisk__coordinator__v1__push_job_input_request__descriptor, .kind = VN_KIND_PUSH_INPUT, PUSHED},
+    {COORDINATOR "PushJobHintsInput", &zisk__coordinator__v1__push_job_hints_input_request__descriptor, .kind = VN_KIND_PUSH_HINTS, PUSHED},
     {COORDINATOR "CancelJob", &zisk__coordinator__v1__cancel_job_request__descriptor, VN_METHOD_LOOPBACK, VN_KIND_CANCEL_JOB, FORWARDED},
     {COORDINATOR "WaitJobResult", &zisk__coordinator__v1__wait_job_result_request__descriptor, VN_METHOD_LOOPBACK | VN_METHOD_PATIENT, VN_KIND_WAIT_JOB,
      FORWARDED},
@@ -122,6 +131,7 @@ static void release(struct vn_call *c)
         grpc_call_unref(c->core);
     free(c->text);
     free(c->service);
+    free(c->job_id);
     free(c);
     g->n_alive--;
 }
@@ -305,7 +315,7 @@ static void accept_call(struct vn_call *c)
         return;
     }
     c->method = method;
-    if (g->stopping) {
+    if (g->stopping || (g->draining && method->flags & VN_METHOD_STARTS)) {
         vn_call_finish(c, GRPC_STATUS_UNAVAILABLE, "the coordinator is shutting down");
         return;
     }
@@ -358,6 +368,8 @@ static void message_in(struct vn_call *c, int ok)
     if (GRPC_SLICE_LENGTH(whole) > VN_GATEWAY_MAX_MESSAGE) /* compressed it was smaller */
         vn_call_finish(c, GRPC_STATUS_RESOURCE_EXHAUSTED, "the message is larger than 128 MiB");
     else if (vn_wire_check(c->method->request, GRPC_SLICE_START_PTR(whole), GRPC_SLICE_LENGTH(whole), &err) != VN_OK)
+        vn_call_fail(c, err.status, err.text);
+    else if (c->method->check && c->method->check(whole, &err) != VN_OK)
         vn_call_fail(c, err.status, err.text);
     else
         c->method->received(c, whole);

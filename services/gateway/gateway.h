@@ -66,12 +66,18 @@ void vn_server_close(struct vn_server *s);
 
 /* ---- calls.c: the life of one call ---- */
 
-enum { VN_METHOD_LOOPBACK = 1, VN_METHOD_STREAMS_IN = 2, VN_METHOD_PATIENT = 4 /* no time limit, ABANDON on loss */ };
+enum {
+    VN_METHOD_LOOPBACK = 1,
+    VN_METHOD_STREAMS_IN = 2,
+    VN_METHOD_PATIENT = 4, /* no time limit, ABANDON on loss */
+    VN_METHOD_STARTS = 8,  /* starts work; refused while draining */
+};
 struct vn_method {
     const char *path;
     const ProtobufCMessageDescriptor *request;
     unsigned flags;
     uint16_t kind;                                                     /* bus kind, 0: answered here */
+    enum vn_status (*check)(grpc_slice message, struct vn_error *err); /* beyond `request`; may be NULL */
     void (*opened)(struct vn_call *c);                                 /* may be NULL */
     void (*received)(struct vn_call *c, grpc_slice message);           /* checked against `request`; borrowed */
     void (*half_closed)(struct vn_call *c);                            /* VN_METHOD_STREAMS_IN only */
@@ -99,13 +105,14 @@ struct vn_call {
     int cancelled_by_core;
     uint64_t correlation; /* 0: not known to the bus */
     uint64_t deadline_ns; /* 0: none */
-    unsigned counted : 1, headers_sent : 1, sending : 1, receiving : 1, finishing : 1, finished : 1, closed : 1, bus_open : 1, watching : 1;
+    unsigned counted : 1, headers_sent : 1, sending : 1, receiving : 1, finishing : 1, finished : 1, closed : 1, bus_open : 1, watching : 1, pushed_all : 1;
     int code; /* grpc_status_code once finishing */
     char *text;
     struct vn_out *out, **out_tail;
     size_t out_count, out_bytes;
     uint32_t health; /* last status told to a health watcher */
     char *service;   /* of a health watcher */
+    char *job_id;    /* that a client pushes to; NULL before its first message */
     struct vn_call *next, *prev;      /* all calls */
     struct vn_call *chain;            /* same bucket of the correlation table */
 };
@@ -140,6 +147,16 @@ void vn_worker_answered(struct vn_call *c, struct vn_bus_message *m);
 void vn_worker_lost(struct vn_call *c);
 /* Body of a bus message as a slice that keeps the message's memory; m is emptied. */
 grpc_slice vn_slice_steal(struct vn_bus_message *m);
+
+/* ---- push.c: client streams of input and hints ---- */
+void vn_push_opened(struct vn_call *c);
+void vn_push_received(struct vn_call *c, grpc_slice message);
+void vn_push_half_closed(struct vn_call *c);
+void vn_push_answered(struct vn_call *c, struct vn_bus_message *m);
+
+/* ---- checks.c: what a message must have besides being one ---- */
+enum vn_status vn_check_program(grpc_slice message, struct vn_error *err) VN_MUST_CHECK;
+enum vn_status vn_check_job(grpc_slice message, struct vn_error *err) VN_MUST_CHECK;
 
 /* ---- reflection.c ---- */
 struct vn_reflection *vn_reflection_new(void);
@@ -183,6 +200,7 @@ struct vn_gateway {
     size_t n_alive;        /* call objects, armed ones included */
     size_t n_armed;        /* waiting in the core for an arrival */
     int stopping;
+    int draining; /* no new jobs, everything else goes on */
     int announced;
     uint64_t now_ns;
 };

@@ -1,4 +1,5 @@
 /* The loop thread: waits for gRPC events, the bus, signals and the half-second tick; owns every call.
+ * SIGHUP opens the log file anew; SIGUSR1 begins to drain: no job is started any more, all else goes on.
  * Stopping: refuse new calls, end the streams with UNAVAILABLE (workers come back to the next gateway), let unary calls
  * finish for the grace period, then cancel what is left; leave when the core says that it is down and no call remains. */
 #include <errno.h>
@@ -67,6 +68,25 @@ static void begin_stop(struct loop *l)
     }
 }
 
+static void on_signal(struct loop *l)
+{
+    struct signalfd_siginfo info;
+    struct vn_error err;
+    if (read(l->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        if (vn_log_reopen(&err) == VN_OK)
+            VN_LOG(VN_LOG_INFO, "log.reopened", "why=SIGHUP");
+        else
+            VN_LOG(VN_LOG_ERROR, "log.not-reopened", "why=\"%s\"", err.text);
+    } else if (info.ssi_signo == SIGUSR1) {
+        l->gateway.draining = 1;
+        VN_LOG(VN_LOG_INFO, "gateway.draining", "why=SIGUSR1");
+    } else {
+        begin_stop(l);
+    }
+}
+
 static void tick(struct loop *l)
 {
     struct vn_gateway *g = &l->gateway;
@@ -103,9 +123,8 @@ static void run(struct loop *l)
             abort();
         g->now_ns = vn_clock_monotonic_ns();
 
-        struct signalfd_siginfo info;
-        if (fds[2].revents && read(l->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-            begin_stop(l);
+        if (fds[2].revents)
+            on_signal(l);
 
         if (fds[0].revents) {
             struct vn_event *events;
@@ -130,7 +149,7 @@ enum vn_status vn_gateway_run(const struct vn_gateway_config *config, struct vn_
 {
     struct loop l = {.gateway = {.config = config}};
     struct vn_gateway *g = &l.gateway;
-    l.signal_fd = vn_signalfd((const int[]){SIGTERM, SIGINT}, 2);
+    l.signal_fd = vn_signalfd((const int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1}, 4);
     if (l.signal_fd < 0)
         return vn_fail(err, VN_ERR_IO, "signalfd: %s", strerror(errno));
     grpc_init(); /* starts threads, which must inherit the blocked signals */

@@ -69,6 +69,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "venus-gateway: %s\n", err.text);
         goto out;
     }
+    vn_log_set_filter(config.log_level);
     gpr_set_log_function(core_log);
     s = vn_gateway_run(&config, &err);
     if (s != VN_OK)

@@ -10,6 +10,9 @@
  *                 job_id "flood-N"         N queued events of 16 KiB each
  *                 job_id "progress-N"      N progress events, completed, END
  *                 otherwise                queued, progress 1/2, progress 2/2, completed, END
+ *   RegisterGuestProgram                   hash_id "elf-<length>"
+ *   JobRequest                             job id "prove/<hash_id>", "execute/<hash_id>"; other kinds: UNSUPPORTED
+ *   PushJobInput, PushJobHintsInput        job_id "missing": NOT_FOUND; "stuck": the second piece is not answered; StatusInfo counts pieces, bytes, ends
  *   WorkerStream  register                 accepted; id "reject": not accepted, then closed
  *                 error                    the text comes back as JobCancelled.reason; text "close" closes the stream,
  *                                          "flood": 400 answers of 2 MiB
@@ -30,7 +33,7 @@
 static struct vn_bus_server *server;
 static struct vn_bus_peer known[MAX_PEERS];
 static unsigned n_known;
-static unsigned n_abandon, n_closed, n_worker, n_launch, n_hello;
+static unsigned n_abandon, n_closed, n_worker, n_launch, n_hello, n_pieces, n_ends, pushed_bytes, pushed_sum, last_queue, last_hints;
 
 static void send_bytes(const struct vn_bus_peer *to, uint16_t kind, uint64_t correlation, const uint8_t *body, size_t n)
 {
@@ -69,6 +72,8 @@ static void launch(const struct vn_bus_peer *from, const struct vn_bus_message *
         abort();
     char text[600];
     unsigned status;
+    last_queue = q->queue ? 1 + q->priority : 0;
+    last_hints = (unsigned)q->hints_mode;
     if (sscanf(q->data_id, "error-%u", &status) == 1) {
         snprintf(text, sizeof text, "told to fail: %.200s", q->data_id);
         send_error(from, m->correlation, status, text);
@@ -87,8 +92,10 @@ static void launch(const struct vn_bus_peer *from, const struct vn_bus_message *
 
 static void status_info(const struct vn_bus_peer *from, const struct vn_bus_message *m)
 {
-    char text[300];
-    snprintf(text, sizeof text, "{\"abandon\":%u,\"closed\":%u,\"worker\":%u,\"launch\":%u,\"hello\":%u}", n_abandon, n_closed, n_worker, n_launch, n_hello);
+    char text[400];
+    snprintf(text, sizeof text,
+             "{\"abandon\":%u,\"closed\":%u,\"worker\":%u,\"launch\":%u,\"hello\":%u,\"pieces\":%u,\"ends\":%u,\"bytes\":%u,\"sum\":%u,\"queue\":%u,\"hints\":%u}",
+             n_abandon, n_closed, n_worker, n_launch, n_hello, n_pieces, n_ends, pushed_bytes, pushed_sum, last_queue, last_hints);
     Zisk__Distributed__Api__V1__StatusInfoResponse a = ZISK__DISTRIBUTED__API__V1__STATUS_INFO_RESPONSE__INIT;
     a.service_name = text;
     a.version = (char *)(uintptr_t)"test";
@@ -285,6 +292,59 @@ static void cancel_job(const struct vn_bus_peer *from, const struct vn_bus_messa
     zisk__coordinator__v1__cancel_job_request__free_unpacked(q, NULL);
 }
 
+static void register_program(const struct vn_bus_peer *from, const struct vn_bus_message *m)
+{
+    Zisk__Coordinator__V1__RegisterGuestProgramRequest *q = zisk__coordinator__v1__register_guest_program_request__unpack(NULL, m->body_len, m->body);
+    if (!q)
+        abort();
+    char text[40];
+    snprintf(text, sizeof text, "elf-%zu", q->zisk_elf.len);
+    Zisk__Coordinator__V1__RegisterGuestProgramResponse a = ZISK__COORDINATOR__V1__REGISTER_GUEST_PROGRAM_RESPONSE__INIT;
+    a.hash_id = text;
+    send_message(from, VN_KIND_REPLY, m->correlation, &a.base);
+    zisk__coordinator__v1__register_guest_program_request__free_unpacked(q, NULL);
+}
+
+static void job_request(const struct vn_bus_peer *from, const struct vn_bus_message *m)
+{
+    Zisk__Coordinator__V1__JobRequestMessage *q = zisk__coordinator__v1__job_request_message__unpack(NULL, m->body_len, m->body);
+    if (!q)
+        abort();
+    const Zisk__Coordinator__V1__JobKind *k = q->job_kind;
+    int prove = k->kind_case == ZISK__COORDINATOR__V1__JOB_KIND__KIND_PROVE, execute = k->kind_case == ZISK__COORDINATOR__V1__JOB_KIND__KIND_EXECUTE;
+    char text[200];
+    snprintf(text, sizeof text, "%s/%.100s", prove ? "prove" : "execute", prove ? k->prove->hash_id : execute ? k->execute->hash_id : "");
+    Zisk__Coordinator__V1__JobResponse a = ZISK__COORDINATOR__V1__JOB_RESPONSE__INIT;
+    a.job_id = text;
+    if (prove || execute)
+        send_message(from, VN_KIND_REPLY, m->correlation, &a.base);
+    else
+        send_error(from, m->correlation, VN_ERR_UNSUPPORTED, "this kind of job is not served");
+    zisk__coordinator__v1__job_request_message__free_unpacked(q, NULL);
+}
+
+static void push(const struct vn_bus_peer *from, const struct vn_bus_message *m)
+{
+    Zisk__Coordinator__V1__PushJobInputRequest *q = zisk__coordinator__v1__push_job_input_request__unpack(NULL, m->body_len, m->body);
+    if (!q)
+        abort();
+    if (strcmp(q->job_id, "missing") == 0) {
+        send_error(from, m->correlation, VN_ERR_NOT_FOUND, "no job missing");
+    } else {
+        if (q->chunk) {
+            n_pieces++;
+            pushed_bytes += (unsigned)q->chunk->data.len;
+            for (size_t i = 0; i < q->chunk->data.len; i++)
+                pushed_sum = pushed_sum * 31 + q->chunk->data.data[i];
+        } else {
+            n_ends++;
+        }
+        if (strcmp(q->job_id, "stuck") != 0 || n_pieces < 2)
+            send_bytes(from, VN_KIND_REPLY, m->correlation, NULL, 0);
+    }
+    zisk__coordinator__v1__push_job_input_request__free_unpacked(q, NULL);
+}
+
 static void worker(const struct vn_bus_peer *from, const struct vn_bus_message *m)
 {
     n_worker++;
@@ -377,6 +437,16 @@ static void handle(const struct vn_bus_peer *from, const struct vn_bus_message *
         break;
     case VN_KIND_CANCEL_JOB:
         cancel_job(from, m);
+        break;
+    case VN_KIND_REGISTER_PROGRAM:
+        register_program(from, m);
+        break;
+    case VN_KIND_JOB_REQUEST:
+        job_request(from, m);
+        break;
+    case VN_KIND_PUSH_INPUT:
+    case VN_KIND_PUSH_HINTS:
+        push(from, m);
         break;
     case VN_KIND_WORKER:
         worker(from, m);
