@@ -18,7 +18,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/guest DESTINATION ${CMAKE_INSTALL_DATADIR}
 if(VENUS_TESTS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
-  foreach(subject decode load exec package)
+  foreach(subject decode load exec package special)
     add_executable(test-vm-${subject} ${CMAKE_SOURCE_DIR}/tests/unit/vm/${subject}.c ${CMAKE_SOURCE_DIR}/tests/unit/vm/elf_builder.c)
     target_link_libraries(test-vm-${subject} PRIVATE vn_rv PkgConfig::CRITERION)
     add_test(NAME vm-${subject} COMMAND test-vm-${subject})
@@ -33,6 +33,9 @@ if(VENUS_TESTS)
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/examples.py --run-guest $<TARGET_FILE:test-vm-run-guest>)
     add_test(NAME guest-qemu
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 60)
+    add_test(NAME public-elfs
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/public_elfs.py --engine $<TARGET_FILE:venus-engine>)
+    set_tests_properties(public-elfs PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
     set_tests_properties(guest-examples guest-qemu PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
   endif()
 endif()
