@@ -16,7 +16,7 @@
  *   FAIL        the adapter cannot go on       DISCARD           forget the unchecked proof (and its check)
  *   INPUT       a piece of a job's input
  *   DRAIN       give a worker no more jobs
- *   TICK        time has passed
+ *   TICK        time has passed                STARTED           the job's first tasks have all been handed out
  *
  * A job that may wait (vn_launch.queue) is kept when the idle workers are not enough for it and starts by priority, then by age, after any step
  * that lets it. The first of the queue that the connected workers could serve at all keeps the others and new jobs from taking what it waits for;
@@ -199,7 +199,7 @@ struct vn_event {
 enum vn_action_kind {
     VN_ACTION_ACCEPT, VN_ACTION_REJECT, VN_ACTION_HEARTBEAT, VN_ACTION_CLOSE_LINK, VN_ACTION_LAUNCHED, VN_ACTION_REFUSED,
     VN_ACTION_CONTRIBUTE, VN_ACTION_PROVE, VN_ACTION_AGGREGATE, VN_ACTION_CANCEL_TASK, VN_ACTION_CHANGED, VN_ACTION_VERIFY, VN_ACTION_SAVE,
-    VN_ACTION_DISCARD,
+    VN_ACTION_DISCARD, VN_ACTION_STARTED,
 };
 
 /* What points into the core lives until the next vn_core_step; input_data may be that of the LAUNCH event. */

@@ -13,6 +13,7 @@
 #include "libshared/config.h"
 #include "libshared/log.h"
 #include "services/scheduler/hints.h"
+#include "services/scheduler/programs.h"
 #include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
@@ -35,6 +36,8 @@ static const struct vn_config_item items[] = {
     {.flag = "proofs-dir", .type = VN_CONFIG_STRING, .offset = AT(proofs_dir), .fallback = "proofs", .conflicts = "no-save-proofs", .value_name = "DIR",
      .help = "directory for proofs"},
     {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "keep no proof files"},
+    {.flag = "programs-dir", .type = VN_CONFIG_STRING, .offset = AT(programs_dir), .fallback = "programs", .value_name = "DIR",
+     .help = "directory for registered programs"},
     {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed), .help = "ask workers for compressed proofs"},
     {.flag = "max-workers-per-job", .type = VN_CONFIG_NUMBER, .offset = AT(max_workers_per_job), .fallback = "10", .min = 1, .max = 10000, .value_name = "N",
      .help = "workers of one job at most"},
@@ -105,9 +108,6 @@ static void on_changed(struct vn_scheduler *s, const struct vn_action *a)
         end_job(s, a->job);
     else if (!a->progress && a->job->state == VN_JOB_RUNNING)
         VN_LOG(VN_LOG_INFO, "job.phase", "job=%s phase=%s shards=%u", a->job->id, vn_phase_name(a->job->phase), a->job->n_shards);
-    int begins = !a->progress && a->job->state == VN_JOB_RUNNING && a->job->phase == VN_PHASE_CONTRIBUTIONS;
-    if (begins && a->job->hints_stream)
-        vn_hints_start(s, a->job);
     vn_watch_changed(s, a->job, a->progress);
 }
 
@@ -120,6 +120,10 @@ static void carry_out(struct vn_scheduler *s, const struct vn_action *a)
         break;
     case VN_ACTION_CHANGED:
         on_changed(s, a);
+        break;
+    case VN_ACTION_STARTED:
+        if (a->job->hints_stream)
+            vn_hints_start(s, a->job);
         break;
     case VN_ACTION_VERIFY:
         vn_proofs_verify(s, a->job);
@@ -151,7 +155,8 @@ void vn_scheduler_step(struct vn_scheduler *s, const struct vn_event *e)
 
 void vn_scheduler_settle(struct vn_scheduler *s)
 {
-    while (s->fatal == VN_OK && (vn_peers_settle(s) || vn_streams_settle(s) || vn_proofs_settle(s) || vn_hints_settle(s)))
+    while (s->fatal == VN_OK && (vn_peers_settle(s) || vn_streams_settle(s) || vn_proofs_settle(s) || vn_hints_settle(s) ||
+                                  vn_programs_settle(s)))
         continue;
 }
 
@@ -346,7 +351,7 @@ static void close_all(struct vn_scheduler *s)
     while (s->links) {
         struct vn_link *l = s->links;
         s->links = l->next;
-        free(l);
+        vn_link_free(l);
     }
     vn_peers_free(s);
     zloop_destroy(&s->loop);

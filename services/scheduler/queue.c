@@ -152,13 +152,15 @@ static void begin(struct vn_core *c, struct vn_job *j, const uint8_t *input)
     j->started_ns = c->now_ns;
     j->started_wall_ns = c->wall_ns;
     for (uint32_t rank = 0; rank < j->n_members; rank++) {
-        struct vn_action *a = vn_core_act(c, VN_ACTION_CONTRIBUTE);
-        a->link = j->members[rank].worker->link;
-        a->job = j;
-        a->rank = rank;
-        a->input_data = j->has_input ? input : NULL;
-        a->input_len = j->input_len;
+        struct vn_action *task = vn_core_act(c, VN_ACTION_CONTRIBUTE);
+        task->link = j->members[rank].worker->link;
+        task->job = j;
+        task->rank = rank;
+        task->input_data = j->has_input ? input : NULL;
+        task->input_len = j->input_len;
     }
+    struct vn_action *a = vn_core_act(c, VN_ACTION_STARTED);
+    a->job = j;
     vn_job_enter_phase(c, j, VN_PHASE_CONTRIBUTIONS);
 }
 

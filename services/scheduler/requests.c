@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "libshared/log.h"
-#include "services/scheduler/scheduler.h"
+#include "services/scheduler/programs.h"
 
 typedef Zisk__Distributed__Api__V1__JobStatus job_status;
 typedef Zisk__Distributed__Api__V1__WorkerInfo worker_info;
@@ -301,6 +301,18 @@ void vn_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_m
         break;
     case VN_KIND_CANCEL_JOB:
         on_cancel(s, p, m);
+        break;
+    case VN_KIND_REGISTER_PROGRAM:
+        vn_program_request(s, p, m);
+        break;
+    case VN_KIND_JOB_REQUEST:
+        vn_job_request(s, p, m);
+        break;
+    case VN_KIND_PUSH_INPUT:
+        vn_push_input(s, p, m);
+        break;
+    case VN_KIND_PUSH_HINTS:
+        vn_push_hints(s, p, m);
         break;
     case VN_KIND_ABANDON:
         vn_watch_abandon(s, p, m->correlation);

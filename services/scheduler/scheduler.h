@@ -26,7 +26,7 @@
 
 struct vn_scheduler_config {
     char **bus;
-    char *proofs_dir;
+    char *proofs_dir, *programs_dir;
     uint64_t no_save_proofs, compressed;
     uint64_t max_workers_per_job, max_total_workers, max_queued;
     uint64_t phase1_timeout, phase2_timeout; /* seconds */
@@ -64,6 +64,8 @@ struct vn_link {               /* one worker stream */
     struct vn_peer *peer;
     uint64_t correlation;
     char worker_id[VN_MAX_ID + 1];
+    char (*programs)[VN_HASH_ID]; /* registered programs that the worker has */
+    uint32_t n_programs;
     uint32_t marks;            /* heartbeats behind hints that it has not answered */
     int closing;               /* to be reported to the core and removed when things settle */
 };
@@ -106,6 +108,7 @@ struct vn_scheduler {
     uint32_t n_watchers;
     struct vn_check *checks;
     struct vn_relay *relays;   /* hints.c */
+    char doomed_job[37], doomed_text[512]; /* programs.c: a job to be failed when things settle */
     struct vn_metrics *metrics; /* NULL: off */
     struct vn_metrics_server *metrics_server;
     struct vn_webhook *webhook; /* NULL: off */
@@ -136,6 +139,7 @@ void vn_peers_free(struct vn_scheduler *s);
 struct vn_link *vn_link_of_number(struct vn_scheduler *s, uint64_t number);
 /* A message of the relay of hints. */
 void vn_link_send(struct vn_scheduler *s, struct vn_link *l, const Zisk__Distributed__Api__V1__CoordinatorMessage *m);
+void vn_link_free(struct vn_link *l);
 void vn_link_heartbeat(struct vn_scheduler *s, struct vn_link *l);
 void vn_stream_message(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
 void vn_stream_closed(struct vn_scheduler *s, struct vn_peer *p, uint64_t correlation);
@@ -148,7 +152,14 @@ void vn_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_m
 
 /* ---- launch.c ---- */
 void vn_launch_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
+/* The whole of a regular file of at most max bytes. what: "Input", begins the sentence of an error. Owns: *data is the caller's. */
+enum vn_status vn_read_file(const char *path, size_t max, const char *what, uint8_t **data, size_t *len, struct vn_error *err) VN_MUST_CHECK;
 void vn_launch_action(struct vn_scheduler *s, const struct vn_action *a);
+
+/* ---- api.c ---- */
+void vn_job_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
+void vn_push_input(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
+void vn_push_hints(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
 
 /* ---- watch.c ---- */
 void vn_watch_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);

@@ -6,6 +6,7 @@
 
 #include "libshared/log.h"
 #include "services/scheduler/hints.h"
+#include "services/scheduler/programs.h"
 
 typedef Zisk__Distributed__Api__V1__CoordinatorMessage coordinator_message;
 typedef Zisk__Distributed__Api__V1__WorkerMessage worker_message;
@@ -22,6 +23,12 @@ struct vn_link *vn_link_of_number(struct vn_scheduler *s, uint64_t number)
         if (l->number == number && !l->closing)
             return l;
     return NULL;
+}
+
+void vn_link_free(struct vn_link *l)
+{
+    free(l->programs);
+    free(l);
 }
 
 static struct vn_link *find(struct vn_scheduler *s, const struct vn_peer *p, uint64_t correlation)
@@ -65,7 +72,7 @@ int vn_streams_settle(struct vn_scheduler *s)
         *at = l->next;
         VN_LOG(VN_LOG_INFO, "worker.disconnected", "worker=\"%s\"", l->worker_id);
         struct vn_event e = {.kind = VN_EVENT_LINK_CLOSED, .link = l->number, .text = "the connection was closed"};
-        free(l);
+        vn_link_free(l);
         vn_scheduler_step(s, &e);
         at = &s->links; /* the step may have changed the list */
     }
@@ -83,11 +90,15 @@ static int id_is_plain(const char *id)
     return 1;
 }
 
-static void on_register(struct vn_scheduler *s, struct vn_link *l, const char *id, const Zisk__Distributed__Api__V1__ComputeCapacity *capacity, const char *last_job)
+static void on_register(struct vn_scheduler *s, struct vn_link *l, const char *id, const Zisk__Distributed__Api__V1__ComputeCapacity *capacity, const char *last_job,
+                        char *const *programs, size_t n_programs)
 {
     struct vn_event e = {.kind = VN_EVENT_REGISTER, .link = l->number, .worker_id = id_is_plain(id) ? id : "", .units = capacity ? capacity->compute_units : 0,
                          .job_id = last_job};
     snprintf(l->worker_id, sizeof l->worker_id, "%.*s", (int)VN_MAX_ID, e.worker_id);
+    l->n_programs = 0;
+    for (size_t i = 0; i < n_programs; i++)
+        vn_program_has(s, l, programs[i]);
     vn_scheduler_step(s, &e);
 }
 
@@ -164,16 +175,25 @@ static void on_response(struct vn_scheduler *s, struct vn_link *l, const task_re
     }
 }
 
+static void on_program_ack(struct vn_link *l, const Zisk__Distributed__Api__V1__ProgramAck *a)
+{
+    if (a->success)
+        return;
+    VN_LOG(VN_LOG_WARN, "program.refused", "worker=\"%s\" program=%.64s why=\"%.400s\"", l->worker_id, a->hash_id, a->error_message);
+    vn_program_lacks(l, a->hash_id);
+}
+
 static void dispatch(struct vn_scheduler *s, struct vn_link *l, const worker_message *m)
 {
     const char *id = NULL;
     struct vn_event e = {.kind = VN_EVENT_HEARD, .link = l->number};
     switch (m->payload_case) {
     case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_REGISTER:
-        on_register(s, l, m->register_->worker_id, m->register_->compute_capacity, NULL);
+        on_register(s, l, m->register_->worker_id, m->register_->compute_capacity, NULL, m->register_->programs, m->register_->n_programs);
         return;
     case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_RECONNECT:
-        on_register(s, l, m->reconnect->worker_id, m->reconnect->compute_capacity, m->reconnect->last_known_job_id);
+        on_register(s, l, m->reconnect->worker_id, m->reconnect->compute_capacity, m->reconnect->last_known_job_id, m->reconnect->programs,
+                    m->reconnect->n_programs);
         return;
     case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_HEARTBEAT_ACK:
         id = m->heartbeat_ack->worker_id;
@@ -186,6 +206,9 @@ static void dispatch(struct vn_scheduler *s, struct vn_link *l, const worker_mes
         break;
     case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_EXECUTE_TASK_RESPONSE:
         id = m->execute_task_response->worker_id;
+        break;
+    case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_PROGRAM_ACK:
+        id = m->program_ack->worker_id;
         break;
     case ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_TASK_PROGRESS:
         id = m->task_progress->worker_id;
@@ -209,6 +232,8 @@ static void dispatch(struct vn_scheduler *s, struct vn_link *l, const worker_mes
         vn_scheduler_step(s, &e);
     if (m->payload_case == ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_HEARTBEAT_ACK)
         vn_hints_acked(s, l);
+    if (m->payload_case == ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_PROGRAM_ACK)
+        on_program_ack(l, m->program_ack);
 }
 
 static int introduces(const worker_message *m)
@@ -320,6 +345,7 @@ static void send_task(struct vn_scheduler *s, struct vn_link *l, const struct vn
 static void send_contribute(struct vn_scheduler *s, struct vn_link *l, const struct vn_action *a)
 {
     const struct vn_member *member = &a->job->members[a->rank];
+    vn_program_send(s, l, a->job);
     task_request t = ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_REQUEST__INIT;
     Zisk__Distributed__Api__V1__ContributionParams p = ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__INIT;
     p.data_id = a->job->data_id;

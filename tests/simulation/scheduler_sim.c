@@ -196,6 +196,9 @@ static void on_action(const struct vn_action *a)
     case VN_ACTION_LAUNCHED:
         total.launched++;
         break;
+    case VN_ACTION_STARTED:
+        CHECK(a->job->state == VN_JOB_RUNNING, "%s", a->job->id);
+        break;
     case VN_ACTION_ACCEPT:
     case VN_ACTION_REJECT:
     case VN_ACTION_HEARTBEAT:
