@@ -94,7 +94,7 @@ const char *vn_header_check(const struct vn_shard_header *h, const struct vn_vk 
     } else {
         if (p->first_memory > 1 || (p->first_memory && p->prev_key != 0))
             return "first-memory flag out of range";
-        if (p->prev_key >> 30 || p->last_key >> 30)
+        if (p->prev_key > VN_LARGEST_KEY || p->last_key > VN_LARGEST_KEY)
             return "key out of range";
         if (!p->first_memory && p->last_key <= p->prev_key)
             return "the keys of a memory shard do not grow";

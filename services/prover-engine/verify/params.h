@@ -44,6 +44,7 @@ extern const struct vn_pcs_params vn_kind_params[VN_KIND_COUNT];
 #define VN_FIRST_CLK 4u
 #define VN_CLK_PER_STEP 4u
 #define VN_STATEMENT_OUTPUT_BYTES 256u
+#define VN_LARGEST_KEY ((1u << 29) + 31u) /* register 31; the memory table's order needs keys that differ by less than p - 2^30 */
 
 /* Coefficients of the last FRI polynomial. */
 static inline unsigned vn_pcs_log_final(const struct vn_pcs_params *p)

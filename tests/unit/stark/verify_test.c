@@ -157,7 +157,9 @@ Test(header, public_values_have_ranges)
     cr_assert(vn_header_check(&m, &vk) == NULL);
     m.pub.last_key = 10;
     cr_expect(vn_header_check(&m, &vk) != NULL);
-    m.pub.last_key = 1u << 30;
+    m.pub.last_key = VN_LARGEST_KEY;
+    cr_expect(vn_header_check(&m, &vk) == NULL);
+    m.pub.last_key = VN_LARGEST_KEY + 1;
     cr_expect(vn_header_check(&m, &vk) != NULL);
     m.pub.last_key = 11;
     m.pub.first_memory = 1;
