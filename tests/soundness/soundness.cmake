@@ -1,7 +1,7 @@
 # Forgeries from end to end: a dishonest prover against the real verifier. Each proof takes seconds, so they are `long`.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
-foreach(subject shard job)
+foreach(subject shard job key)
   add_executable(test-soundness-${subject}
     ${CMAKE_SOURCE_DIR}/tests/soundness/${subject}_test.c ${CMAKE_SOURCE_DIR}/tests/soundness/forger.c ${CMAKE_SOURCE_DIR}/tests/soundness/guest.c
     ${CMAKE_SOURCE_DIR}/tests/unit/stark/job.c ${CMAKE_SOURCE_DIR}/tests/unit/vm/elf_builder.c)
