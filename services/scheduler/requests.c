@@ -314,6 +314,10 @@ void vn_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_m
     case VN_KIND_PUSH_HINTS:
         vn_push_hints(s, p, m);
         break;
+    case VN_KIND_DRAIN_WORKER:
+    case VN_KIND_LOG_LEVEL:
+        vn_admin_request(s, p, m);
+        break;
     case VN_KIND_ABANDON:
         vn_watch_abandon(s, p, m->correlation);
         break;

@@ -156,6 +156,9 @@ void vn_launch_request(struct vn_scheduler *s, struct vn_peer *p, const struct v
 enum vn_status vn_read_file(const char *path, size_t max, const char *what, uint8_t **data, size_t *len, struct vn_error *err) VN_MUST_CHECK;
 void vn_launch_action(struct vn_scheduler *s, const struct vn_action *a);
 
+/* ---- admin.c ---- */
+void vn_admin_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
+
 /* ---- api.c ---- */
 void vn_job_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
 void vn_push_input(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);

@@ -15,9 +15,10 @@ set_tests_properties(scheduler.core scheduler.simulation PROPERTIES TIMEOUT 120)
 
 # The process over the real bus, with the test as gateway and workers.
 add_executable(test_scheduler_process ${CMAKE_SOURCE_DIR}/tests/unit/scheduler/test_process.c)
-target_compile_definitions(test_scheduler_process PRIVATE VENUS_SCHEDULER="$<TARGET_FILE:venus-scheduler>")
+target_compile_definitions(test_scheduler_process PRIVATE VENUS_SCHEDULER="$<TARGET_FILE:venus-scheduler>"
+                           VENUSCTL="$<TARGET_FILE:venusctl>")
 target_link_libraries(test_scheduler_process PRIVATE vn_bus vn_proto PkgConfig::CRITERION)
-add_dependencies(test_scheduler_process venus-scheduler)
+add_dependencies(test_scheduler_process venus-scheduler venusctl)
 add_test(NAME scheduler.process COMMAND test_scheduler_process -j1)
 set_target_properties(test_scheduler_process PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 set_tests_properties(scheduler.process PROPERTIES TIMEOUT 180)

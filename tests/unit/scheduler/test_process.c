@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bus.pb-c.h"
@@ -1155,6 +1156,67 @@ Test(scheduler, an_execution_with_pushed_input_and_hints)
     cr_assert(r->job_status->status_case == ZISK__COORDINATOR__V1__JOB_STATUS__STATUS_COMPLETED && r->result->execute);
     cr_assert(r->result->execute->stats->steps == 500 && r->result->execute->public_outputs.len == 256);
     zisk__coordinator__v1__wait_job_result_response__free_unpacked(r, NULL);
+    vn_bus_client_close(w);
+}
+
+/* ---- venusctl ---- */
+
+/* Runs it with these words; its output, and its exit code. */
+static const char *ctl(const char *words, int *code)
+{
+    static char out[4096];
+    char command[512];
+    snprintf(command, sizeof command, "%s --bus %s %s 2>&1", VENUSCTL, endpoint, words);
+    FILE *f = popen(command, "r");
+    cr_assert_not_null(f);
+    size_t n = fread(out, 1, sizeof out - 1, f);
+    out[n] = 0;
+    int status = pclose(f);
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+}
+
+static void ctl_says(const char *words, enum vn_status status, const char *text)
+{
+    int code;
+    const char *out = ctl(words, &code);
+    cr_assert_eq(code, vn_status_exit_code(status), "%s: %d %s", words, code, out);
+    cr_assert_not_null(strstr(out, text), "%s: %s", words, out);
+}
+
+Test(scheduler, venusctl_shows_and_steers)
+{
+    struct vn_bus_client *w = worker_open("w1", 2);
+    ctl_says("status", VN_OK, "workers   1 (1 idle, 0 busy)");
+    ctl_says("--json status", VN_OK, "\"compute_capacity\":\t2");
+    ctl_says("workers", VN_OK, "Idle");
+    launch(1);
+    forget(hear_task(w, CONTRIBUTION));
+    ctl_says("jobs", VN_OK, "Running (Contributions)");
+    ctl_says("drain w1", VN_OK, "w1 gets no new job");
+    ctl_says("workers", VN_OK, "Draining(Contributions)");
+    ctl_says("--json workers", VN_OK, "\"drained\":\ttrue");
+    char words[64];
+    snprintf(words, sizeof words, "cancel %s", job);
+    ctl_says(words, VN_OK, "cancelled");
+    ctl_says(words, VN_OK, "the job had ended before");
+    snprintf(words, sizeof words, "--json job %s", job);
+    ctl_says(words, VN_OK, "\"state\":\t\"Cancelled\"");
+    forget(worker_hear(w, ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_JOB_CANCELLED));
+    expect_error(launch_with(1, ZISK__DISTRIBUTED__API__V1__INPUT_MODE__INPUT_MODE_NONE, NULL, NULL), VN_ERR_CAPACITY, "have 0 idle");
+    launch_queued(1, 0);
+    ctl_says("jobs", VN_OK, "Queued");
+    ctl_says("resume w1", VN_OK, "w1 gets jobs again");
+    forget(hear_task(w, CONTRIBUTION));
+    ctl_says("log-level error", VN_OK, "");
+    ctl_says("log-level loud", VN_ERR_ARGUMENT, "Unknown log level \"loud\"");
+    ctl_says("drain nobody", VN_ERR_NOT_FOUND, "Worker nobody not found");
+    ctl_says("job nobody", VN_ERR_NOT_FOUND, "Job nobody not found");
+    ctl_says("job", VN_ERR_ARGUMENT, "job takes one argument");
+    ctl_says("dance", VN_ERR_ARGUMENT, "unknown command \"dance\"");
+    Venus__Bus__V1__DrainWorker q = VENUS__BUS__V1__DRAIN_WORKER__INIT;
+    q.worker_id = "w1";
+    expect_error(ask(VN_KIND_DRAIN_WORKER, &q.base), VN_ERR_PERMISSION, "Only administrators");
     vn_bus_client_close(w);
 }
 
