@@ -19,7 +19,7 @@
 
 struct command_config {
     char *url, *output;
-    uint64_t json, all;
+    uint64_t json, all, available;
     const char *name; /* positional, borrowed */
     struct vn_rpc *rpc;
 };
@@ -173,6 +173,7 @@ int vn_jobs_main(int argc, char **argv)
 static enum vn_status workers_work(struct command_config *c, struct vn_error *err)
 {
     Zisk__Distributed__Api__V1__WorkersListRequest q = ZISK__DISTRIBUTED__API__V1__WORKERS_LIST_REQUEST__INIT;
+    q.available_only = c->available != 0;
     Zisk__Distributed__Api__V1__WorkersListResponse *a = NULL;
     enum vn_status s = call(c, VN_RPC_DISTRIBUTED "WorkersList", &q.base, &zisk__distributed__api__v1__workers_list_response__descriptor, &a, err);
     if (s != VN_OK)
@@ -190,6 +191,9 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
                 cJSON_AddStringToObject(o, "worker_id", w->worker_id);
                 cJSON_AddStringToObject(o, "state", w->state);
                 cJSON_AddNumberToObject(o, "compute_units", units);
+                if (*w->job_id)
+                    cJSON_AddStringToObject(o, "job_id", w->job_id);
+                cJSON_AddBoolToObject(o, "drained", w->drained);
                 if (w->connected_at)
                     cJSON_AddNumberToObject(o, "connected_at", (double)w->connected_at->seconds);
                 if (w->last_heartbeat)
@@ -197,6 +201,8 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
                 cJSON_AddItemToArray(list, o);
             } else {
                 printf("%-36s  %-24s  %3" PRIu32 " units", w->worker_id, w->state, units);
+                if (w->drained)
+                    fputs("  drained", stdout);
                 if (silent >= 0)
                     printf("  heard %lld s ago", silent);
                 putchar('\n');
@@ -205,7 +211,7 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
         if (c->json)
             print_json(list);
         else if (a->workers_list->n_workers == 0)
-            puts("no workers");
+            puts(c->available ? "no idle workers" : "no workers");
     }
     zisk__distributed__api__v1__workers_list_response__free_unpacked(a, NULL);
     return s;
@@ -213,7 +219,8 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
 
 int vn_workers_main(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {URL, JSON, {0}};
+    static const struct vn_config_item items[] = {
+        URL, JSON, {.flag = "available", .type = VN_CONFIG_BOOL, .offset = AT(available), .help = "idle ones only"}, {0}};
     static const struct vn_config_spec spec = {
         .program = "zisk-coordinator workers", .usage = "zisk-coordinator workers [options]", .about = "Lists workers.", .items = items};
     return run("workers", &spec, "", argc, argv, workers_work);
@@ -249,14 +256,21 @@ static enum vn_status cancel_work(struct command_config *c, struct vn_error *err
     enum vn_status s = call(c, VN_RPC_COORDINATOR "CancelJob", &q.base, &zisk__coordinator__v1__cancel_job_response__descriptor, &a, err);
     if (s != VN_OK)
         return s;
-    printf("job %s %s\n", c->name, a->cancelled ? "was cancelled" : "had already ended");
+    if (c->json) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "job_id", c->name);
+        cJSON_AddBoolToObject(o, "cancelled", a->cancelled);
+        print_json(o);
+    } else {
+        printf("job %s %s\n", c->name, a->cancelled ? "was cancelled" : "had already ended");
+    }
     zisk__coordinator__v1__cancel_job_response__free_unpacked(a, NULL);
     return VN_OK;
 }
 
 int vn_cancel_main(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {URL, {0}};
+    static const struct vn_config_item items[] = {URL, JSON, {0}};
     static const struct vn_config_spec spec = {.program = "zisk-coordinator cancel", .usage = "zisk-coordinator cancel JOB [options]",
                                                .about = "Cancels a job.", .items = items, .max_positional = 1};
     return run("cancel", &spec, "the job's id", argc, argv, cancel_work);

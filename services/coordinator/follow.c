@@ -22,7 +22,10 @@ struct follower {
     int terminal, drawn;
     Zisk__Coordinator__V1__JobPhase phase;
     uint32_t done, total, workers;
+    uint64_t phase_ns;   /* when this phase was first seen, with so many shards done */
+    uint32_t phase_done;
     int have_progress;
+    const char *waiting; /* for what, NULL: runs */
     int ended;
     enum vn_status outcome;
     struct vn_error err;
@@ -51,15 +54,29 @@ static void erase(struct follower *w)
     w->drawn = 0;
 }
 
+/* Of this phase, once a shard has come while we watched. */
+static void draw_rate(const struct follower *w)
+{
+    double seconds = (double)(vn_clock_monotonic_ns() - w->phase_ns) / 1e9;
+    if (w->done <= w->phase_done || seconds <= 0)
+        return;
+    double rate = (w->done - w->phase_done) / seconds;
+    fprintf(stderr, "  %.2g/s", rate);
+    if (w->total > w->done)
+        fprintf(stderr, "  about %.0f s left", (w->total - w->done) / rate);
+}
+
 static void draw(struct follower *w)
 {
-    if (w->f->json || !w->have_progress)
+    if (w->f->json || !(w->have_progress || w->waiting))
         return;
     erase(w);
-    fprintf(stderr, "%-13s", phase_name(w->phase));
-    if (w->total)
+    fprintf(stderr, "%-13s", w->waiting ? w->waiting : phase_name(w->phase));
+    if (w->total && !w->waiting)
         fprintf(stderr, "  %" PRIu32 "/%" PRIu32 " shards", w->done, w->total);
-    if (w->workers)
+    if (!w->waiting)
+        draw_rate(w);
+    if (w->workers && !w->waiting)
         fprintf(stderr, "  %" PRIu32 " worker%s", w->workers, w->workers == 1 ? "" : "s");
     fprintf(stderr, "  %.0f s", elapsed(w));
     if (w->terminal)
@@ -79,6 +96,11 @@ static void on_idle(void *arg)
 static void on_progress(struct follower *w, const job_progress *p)
 {
     int news = !w->have_progress || p->phase != w->phase || p->shards_done != w->done || p->shards_total != w->total || p->workers != w->workers;
+    if (!w->have_progress || p->phase != w->phase || p->shards_done < w->done) {
+        w->phase_ns = vn_clock_monotonic_ns();
+        w->phase_done = p->shards_done;
+    }
+    w->waiting = NULL;
     w->phase = p->phase;
     w->done = p->shards_done;
     w->total = p->shards_total;
@@ -86,6 +108,14 @@ static void on_progress(struct follower *w, const job_progress *p)
     w->have_progress = 1;
     if (news)
         draw(w);
+}
+
+static void on_waiting(struct follower *w, const char *what)
+{
+    if (w->waiting == what)
+        return;
+    w->waiting = what;
+    draw(w);
 }
 
 static char *hex(ProtobufCBinaryData b)
@@ -186,6 +216,15 @@ static void on_event(void *arg, const ProtobufCMessage *m)
     struct follower *w = arg;
     const job_event *e = (const job_event *)m;
     switch (e->event_case) {
+    case ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_QUEUED:
+        on_waiting(w, "Queued");
+        return;
+    case ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_WAITING_FOR_INPUT:
+        on_waiting(w, "Waiting for input");
+        return;
+    case ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_STARTED:
+        w->waiting = NULL;
+        return;
     case ZISK__COORDINATOR__V1__JOB_EVENT__EVENT_PROGRESS:
         on_progress(w, e->progress);
         return;

@@ -13,8 +13,8 @@
 #define AT(member) offsetof(struct prove_config, member)
 
 struct prove_config {
-    char *inputs_uri, *data_id, *url, *hints_uri, *simulated_node, *output;
-    uint64_t capacity, minimal, direct, stream_hints, detach, timeout_seconds, json;
+    char *inputs_uri, *data_id, *url, *hints_uri, *simulated_node, *program, *output;
+    uint64_t capacity, minimal, direct, stream_hints, queue, priority, detach, timeout_seconds, json;
 };
 
 static const struct vn_config_item items[] = {
@@ -27,9 +27,15 @@ static const struct vn_config_item items[] = {
     {.flag = "coordinator-url", .type = VN_CONFIG_STRING, .offset = AT(url), .fallback = VN_DEFAULT_URL, .value_name = "URL", .help = "the coordinator"},
     {.flag = "data-id", .type = VN_CONFIG_STRING, .offset = AT(data_id), .value_name = "ID", .help = "label of the job (default: the input file's name)"},
     {.flag = "direct-inputs", .short_flag = 'x', .type = VN_CONFIG_BOOL, .offset = AT(direct), .help = "send the file's bytes with the request"},
-    {.flag = "hints-uri", .type = VN_CONFIG_STRING, .offset = AT(hints_uri), .value_name = "URI", .help = "precompile hints"},
+    {.flag = "hints-uri", .type = VN_CONFIG_STRING, .offset = AT(hints_uri), .value_name = "URI",
+     .help = "precompile hints: a file that every worker reads, or with --stream-hints a source on the coordinator's host, file://PATH or unix://PATH"},
     {.flag = "stream-hints", .type = VN_CONFIG_BOOL, .offset = AT(stream_hints), .help = "the coordinator streams the hints to the workers"},
-    {.flag = "simulated-node", .type = VN_CONFIG_STRING, .offset = AT(simulated_node), .value_name = "N", .help = "act as this node of a simulated cluster"},
+    {.flag = "simulated-node", .type = VN_CONFIG_STRING, .offset = AT(simulated_node), .value_name = "N", .help = "do only this node's share of a simulated cluster; for tests, gives no proof"},
+    {.flag = "program", .type = VN_CONFIG_STRING, .offset = AT(program), .value_name = "HASH",
+     .help = "hash id of a registered program (default: the one the workers were started with)"},
+    {.flag = "queue", .type = VN_CONFIG_BOOL, .offset = AT(queue), .help = "wait for workers instead of being refused when too few are idle"},
+    {.flag = "priority", .type = VN_CONFIG_NUMBER, .offset = AT(priority), .fallback = "0", .max = 1000000, .value_name = "N",
+     .help = "of waiting jobs, those with the largest number start first"},
     {.flag = "output", .short_flag = 'o', .type = VN_CONFIG_STRING, .offset = AT(output), .value_name = "FILE", .help = "write the proof to this file"},
     {.flag = "detach", .type = VN_CONFIG_BOOL, .offset = AT(detach), .conflicts = "output", .help = "print the job's id and do not wait for the proof"},
     {.flag = "timeout", .type = VN_CONFIG_NUMBER, .offset = AT(timeout_seconds), .fallback = "0", .max = 604800, .value_name = "SECONDS",
@@ -64,8 +70,12 @@ static enum vn_status check(const struct prove_config *c, uint32_t *node, struct
         return vn_fail(err, VN_ERR_ARGUMENT, "--compute-capacity N is required and must be greater than zero");
     if (c->minimal > c->capacity)
         return vn_fail(err, VN_ERR_ARGUMENT, "--minimal-compute-capacity must not exceed --compute-capacity");
-    if (c->hints_uri || c->stream_hints)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "hints are not supported yet");
+    if (c->stream_hints && !c->hints_uri)
+        return vn_fail(err, VN_ERR_ARGUMENT, "--stream-hints needs --hints-uri URI");
+    if (c->hints_uri && strncmp(c->hints_uri, "quic://", 7) == 0)
+        return vn_fail(err, VN_ERR_UNSUPPORTED, "--hints-uri: quic:// is not supported, there is no QUIC library to build on; use file:// or unix://");
+    if (c->priority && !c->queue)
+        return vn_fail(err, VN_ERR_ARGUMENT, "--priority needs --queue");
     if (c->direct && !c->inputs_uri)
         return vn_fail(err, VN_ERR_ARGUMENT, "-x needs --inputs-uri FILE");
     if (c->simulated_node) {
@@ -100,6 +110,15 @@ static enum vn_status launch(struct vn_rpc *rpc, const struct prove_config *c, u
         q.inputs_data.data = bytes;
         q.inputs_data_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__INPUTS_DATA_PRESENCE_INPUTS_DATA;
     }
+    if (c->hints_uri) {
+        q.hints_mode = c->stream_hints ? ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_STREAM : ZISK__DISTRIBUTED__API__V1__HINTS_MODE__HINTS_MODE_PATH;
+        q.hints_uri_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__HINTS_URI_PRESENCE_HINTS_URI;
+        q.hints_uri = c->hints_uri;
+    }
+    q.queue = c->queue != 0;
+    q.priority = (uint32_t)c->priority;
+    if (c->program)
+        q.hash_id = c->program;
     if (c->simulated_node) {
         q.simulated_node_presence_case = ZISK__DISTRIBUTED__API__V1__LAUNCH_PROOF_REQUEST__SIMULATED_NODE_PRESENCE_SIMULATED_NODE;
         q.simulated_node = node;
@@ -110,7 +129,7 @@ static enum vn_status launch(struct vn_rpc *rpc, const struct prove_config *c, u
     free(bytes);
     if (s == VN_ERR_CAPACITY) {
         struct vn_error why = *err;
-        return vn_fail(err, s, "%.300s; 'zisk-coordinator workers' lists who is there, start more workers or ask for less with -c or -m", why.text);
+        return vn_fail(err, s, "%.300s; 'zisk-coordinator workers' lists who is there, start more workers, ask for less with -c or -m, or wait with --queue", why.text);
     }
     if (s != VN_OK)
         return s;

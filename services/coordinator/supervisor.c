@@ -2,7 +2,8 @@
  * flags, learns through a pipe when the gateway serves (which it says once the scheduler has answered it), and starts
  * a child that ended again after a pause that doubles. A child that fails before the cluster was ever ready is a wrong
  * configuration, not a crash: then everything stops with that child's exit code.
- * Stopping: the scheduler first, so that its last words still reach workers and clients through the gateway. */
+ * Stopping: running jobs get server.shutdown_timeout_seconds while the gateway starts no new ones; then the scheduler goes first, so that its last words
+ * still reach workers and clients through the gateway. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,70 +20,18 @@
 #include "libshared/log.h"
 #include "libshared/process.h"
 #include "services/coordinator/coordinator.h"
+#include "services/coordinator/drain.h"
+#include "services/coordinator/settings.h"
 
-#define AT(member) offsetof(struct supervisor_config, member)
 #define SECOND UINT64_C(1000000000)
 #define FIRST_PAUSE_S 1u
 #define LAST_PAUSE_S 30u
 #define SETTLED_S 60u     /* a child that ran so long starts again with the first pause */
 #define GATEWAY_GRACE_S 5u
 #define MAX_ARGS 40
+#define STOP_S 15u        /* for the children, once jobs have had their time; the scheduler tells workers and waits for a notification */
+#define DRAIN_POLL_MS 50
 #define MAX_SOCKET_PATH 107u
-
-struct supervisor_config {
-    char *service_name, *environment, *host, *proofs_dir, *log_level, *log_format, *log_file, *webhook_url, *bus_endpoint, *bus_directory;
-    uint64_t port, no_save_proofs, compressed, shutdown_timeout, max_workers_per_job, max_total_workers, phase1_timeout, phase2_timeout;
-};
-
-static const struct vn_config_item items[] = {
-    {.key = "service.name", .type = VN_CONFIG_STRING, .offset = AT(service_name), .fallback = "Venus Distributed Coordinator", .help = "service name"},
-    {.key = "service.environment", .type = VN_CONFIG_STRING, .offset = AT(environment), .fallback = "development",
-     .choices = "development|staging|production", .help = "service environment"},
-    {.key = "server.host", .flag = "host", .type = VN_CONFIG_STRING, .offset = AT(host), .fallback = "0.0.0.0", .value_name = "HOST",
-     .help = "address to listen on"},
-    {.key = "server.port", .flag = "port", .short_flag = 'p', .type = VN_CONFIG_NUMBER, .offset = AT(port), .fallback = "50051", .min = 0, .max = 65535,
-     .value_name = "PORT", .help = "port to listen on; 0 picks a free one"},
-    {.key = "server.proofs_dir", .flag = "proofs-dir", .type = VN_CONFIG_STRING, .offset = AT(proofs_dir), .fallback = "proofs", .conflicts = "no-save-proofs",
-     .value_name = "DIR", .help = "folder for proofs"},
-    {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "do not keep proof files"},
-    {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed), .help = "ask for compressed proofs"},
-    {.key = "server.shutdown_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(shutdown_timeout), .fallback = "30", .min = 1, .max = 3600,
-     .help = "seconds to stop in"},
-    {.key = "logging.level", .env = "RUST_LOG", .type = VN_CONFIG_STRING, .offset = AT(log_level), .fallback = "debug",
-     .help = "error, warn, info, debug or trace"},
-    {.key = "logging.format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact",
-     .help = "form of log lines"},
-    {.key = "logging.file_path", .type = VN_CONFIG_STRING, .offset = AT(log_file), .help = "log to this file as well"},
-    {.key = "coordinator.max_workers_per_job", .type = VN_CONFIG_NUMBER, .offset = AT(max_workers_per_job), .fallback = "10", .min = 1, .max = 10000,
-     .help = "workers of one job at most"},
-    {.key = "coordinator.max_total_workers", .type = VN_CONFIG_NUMBER, .offset = AT(max_total_workers), .fallback = "1000", .min = 1, .max = 10000,
-     .help = "connected workers at most"},
-    {.key = "coordinator.phase1_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(phase1_timeout), .fallback = "300", .min = 1, .max = 604800,
-     .help = "limit of the first phase"},
-    {.key = "coordinator.phase2_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(phase2_timeout), .fallback = "600", .min = 1, .max = 604800,
-     .help = "limit of the second and of the third phase"},
-    {.key = "coordinator.webhook_url", .flag = "webhook-url", .type = VN_CONFIG_STRING, .offset = AT(webhook_url), .value_name = "URL",
-     .help = "notified of ended jobs (not supported yet)"},
-    {.key = "bus.endpoint", .flag = "bus", .type = VN_CONFIG_STRING, .offset = AT(bus_endpoint), .value_name = "ENDPOINT",
-     .help = "second way in for workers on this host, tcp://127.0.0.1:PORT"},
-    {.key = "bus.directory", .type = VN_CONFIG_STRING, .offset = AT(bus_directory), .help = "folder of the bus socket"},
-    {0},
-};
-static const struct vn_config_spec spec = {
-    .program = "zisk-coordinator",
-    .usage = "zisk-coordinator [options]\n       zisk-coordinator COMMAND [options]",
-    .about = "Runs the coordinator of a Venus cluster: scheduler and gateway, supervised.",
-    .items = items,
-    .path_env = "ZISK_COORDINATOR_CONFIG_PATH",
-    .epilog = "Commands, each with its own --help, talk to a running coordinator:\n"
-              "  prove    ask for a proof, follow it and fetch it\n"
-              "  watch    follow a job\n"
-              "  cancel   cancel a job\n"
-              "  status   workers, capacity and jobs in numbers\n"
-              "  jobs     list jobs\n"
-              "  workers  list workers\n"
-              "  verify   verify a proof file\n",
-};
 
 enum { SCHEDULER, GATEWAY, SERVICES };
 
@@ -100,11 +49,13 @@ struct service {
 };
 
 struct supervisor {
-    struct supervisor_config config;
+    struct vn_settings config;
     struct service services[SERVICES];
-    char directory[PATH_MAX], bus[PATH_MAX + 16], listen[300];
+    char directory[PATH_MAX], bus[PATH_MAX + 16];
     int lock_fd, signal_fd, port, ready, stopping, exit_code;
-    uint64_t kill_at_ns;
+    struct vn_drain *drain; /* while jobs have time to end */
+    unsigned draining_jobs;
+    uint64_t drain_until_ns, kill_at_ns;
 };
 
 /* ---- the folder of the bus socket ---- */
@@ -188,7 +139,7 @@ static void flag(struct service *v, const char *name)
 static enum vn_status describe(struct supervisor *s, struct vn_error *err)
 {
     static const char *const names[SERVICES] = {[SCHEDULER] = "venus-scheduler", [GATEWAY] = "venus-gateway"};
-    const struct supervisor_config *c = &s->config;
+    const struct vn_settings *c = &s->config;
     for (unsigned i = 0; i < SERVICES; i++) {
         struct service *v = &s->services[i];
         v->name = names[i];
@@ -214,11 +165,23 @@ static enum vn_status describe(struct supervisor *s, struct vn_error *err)
         flag(v, "compressed-proofs");
     number(v, "max-workers-per-job", c->max_workers_per_job);
     number(v, "max-total-workers", c->max_total_workers);
+    number(v, "max-queued-jobs", c->max_queued_jobs);
     number(v, "phase1-timeout", c->phase1_timeout);
     number(v, "phase2-timeout", c->phase2_timeout);
     arg(v, "service-name", c->service_name);
+    if (c->webhook_url) {
+        arg(v, "webhook-url", c->webhook_url);
+        number(v, "webhook-timeout", c->webhook_timeout);
+        number(v, "webhook-retries", c->webhook_retries);
+        number(v, "webhook-backoff", c->webhook_backoff);
+        arg(v, "webhook-secret-file", c->webhook_secret_file);
+    }
+    if (c->metrics_port) {
+        arg(v, "metrics-host", c->metrics_host);
+        number(v, "metrics-port", c->metrics_port);
+    }
     v = &s->services[GATEWAY];
-    arg(v, "listen", s->listen);
+    arg(v, "listen", s->config.listen);
     number(v, "grace", c->shutdown_timeout < GATEWAY_GRACE_S ? c->shutdown_timeout : GATEWAY_GRACE_S);
     return VN_OK;
 }
@@ -293,7 +256,7 @@ static void keep_port(struct supervisor *s)
 {
     struct service *v = &s->services[GATEWAY];
     char *text = NULL;
-    if (s->config.port != 0 || asprintf(&text, "--listen=%.*s:%d", (int)(strrchr(s->listen, ':') - s->listen), s->listen, s->port) < 0)
+    if (s->config.port != 0 || asprintf(&text, "--listen=%.*s:%d", (int)(strrchr(s->config.listen, ':') - s->config.listen), s->config.listen, s->port) < 0)
         return;
     for (unsigned i = 0; i < v->n_args; i++) {
         if (strncmp(v->args[i], "--listen=", 9) == 0) {
@@ -315,8 +278,9 @@ static void heard_line(struct supervisor *s, struct service *v, const char *line
     }
     if (strcmp(line, "READY") == 0 && !s->ready) {
         s->ready = 1;
-        VN_LOG(VN_LOG_INFO, "coordinator.ready", "host=%s port=%d bus=\"%s\"", s->config.host, s->port, s->bus);
-        printf("listening on %.*s:%d\n", (int)(strrchr(s->listen, ':') - s->listen), s->listen, s->port);
+        VN_LOG(VN_LOG_INFO, "coordinator.ready", "host=%s port=%d bus=\"%s\" environment=%s", s->config.host, s->port, s->bus,
+               s->config.environment);
+        printf("listening on %.*s:%d\n", (int)(strrchr(s->config.listen, ':') - s->config.listen), s->config.listen, s->port);
         fflush(stdout);
         vn_process_notify("READY=1");
     }
@@ -343,25 +307,76 @@ static void heard(struct supervisor *s, struct service *v)
 
 /* ---- the loop ---- */
 
+static void reopen_logs(struct supervisor *s)
+{
+    struct vn_error err;
+    if (vn_log_reopen(&err) == VN_OK)
+        VN_LOG(VN_LOG_INFO, "log.reopened", "why=SIGHUP");
+    else
+        VN_LOG(VN_LOG_ERROR, "log.not-reopened", "why=\"%s\"", err.text);
+    for (unsigned i = 0; i < SERVICES; i++)
+        if (s->services[i].running && vn_child_signal(&s->services[i].child, SIGHUP) != VN_OK)
+            VN_LOG(VN_LOG_WARN, "service.no-signal", "name=%s", s->services[i].name);
+}
+
 static void on_signal(struct supervisor *s)
 {
     struct signalfd_siginfo info;
     if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
         return;
-    if (s->stopping)
-        s->kill_at_ns = 1; /* asked twice: at once */
+    if (info.ssi_signo == SIGHUP) {
+        reopen_logs(s);
+        return;
+    }
+    if (s->drain)
+        s->drain_until_ns = 1; /* asked again: cancel the jobs now */
+    else if (s->stopping)
+        s->kill_at_ns = 1; /* and again: at once */
     s->stopping = 1;
     VN_LOG(VN_LOG_INFO, "coordinator.stopping", "signal=%u", info.ssi_signo);
+}
+
+/* Jobs that run get time to end; the gateway starts no new ones meanwhile. */
+static void begin_drain(struct supervisor *s, uint64_t now)
+{
+    struct service *scheduler = &s->services[SCHEDULER], *gateway = &s->services[GATEWAY];
+    struct vn_error err;
+    vn_process_notify("STOPPING=1");
+    s->drain_until_ns = now + s->config.shutdown_timeout * SECOND;
+    if (!s->ready || !scheduler->running || s->exit_code)
+        return;
+    if (gateway->running && vn_child_signal(&gateway->child, SIGUSR1) != VN_OK)
+        VN_LOG(VN_LOG_WARN, "service.no-signal", "name=%s", gateway->name);
+    if (vn_drain_open(&s->drain, s->bus, now, &err) != VN_OK)
+        VN_LOG(VN_LOG_WARN, "drain.failed", "text=\"%s\"", err.text);
+}
+
+static int drained(struct supervisor *s, uint64_t now)
+{
+    unsigned running = 0;
+    int done = !s->services[SCHEDULER].running || vn_drain_done(s->drain, now, &running);
+    if (running && running != s->draining_jobs)
+        VN_LOG(VN_LOG_INFO, "coordinator.draining", "jobs=%u", running);
+    s->draining_jobs = running;
+    if (!done && now < s->drain_until_ns)
+        return 0;
+    if (!done)
+        VN_LOG(VN_LOG_WARN, "coordinator.cancels", "jobs=%u", running);
+    vn_drain_close(s->drain);
+    s->drain = NULL;
+    return 1;
 }
 
 /* One step of stopping; returns 1 when nothing runs any more. */
 static int stop(struct supervisor *s, uint64_t now)
 {
     struct service *scheduler = &s->services[SCHEDULER], *gateway = &s->services[GATEWAY];
-    if (!s->kill_at_ns) {
-        s->kill_at_ns = now + s->config.shutdown_timeout * SECOND;
-        vn_process_notify("STOPPING=1");
-    }
+    if (!s->drain_until_ns)
+        begin_drain(s, now);
+    if (s->drain && !drained(s, now))
+        return 0;
+    if (!s->kill_at_ns)
+        s->kill_at_ns = now + STOP_S * SECOND;
     if (now >= s->kill_at_ns) {
         for (unsigned i = 0; i < SERVICES; i++)
             if (s->services[i].running) {
@@ -400,6 +415,8 @@ static void run(struct supervisor *s)
             wait_ms = wake > now ? (int)((wake - now) / 1000000u) + 1 : 0;
         if (s->stopping && wait_ms < 0)
             wait_ms = 0;
+        if (s->drain)
+            wait_ms = DRAIN_POLL_MS;
         if (poll(fds, 1 + 2 * SERVICES, wait_ms) < 0 && errno != EINTR)
             abort();
         for (unsigned i = 0; i < SERVICES; i++) {
@@ -413,23 +430,6 @@ static void run(struct supervisor *s)
     }
 }
 
-static enum vn_status check(struct supervisor *s, struct vn_error *err)
-{
-    const struct supervisor_config *c = &s->config;
-    enum vn_log_level level;
-    enum vn_log_format format;
-    if (c->webhook_url)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "webhooks are not supported yet; leave out --webhook-url and coordinator.webhook_url");
-    if (!vn_log_level_parse(c->log_level, &level))
-        return vn_fail(err, VN_ERR_ARGUMENT, "logging.level: '%s' is no level; use error, warn, info, debug or trace", c->log_level);
-    if (!vn_log_format_parse(c->log_format, &format))
-        return vn_fail(err, VN_ERR_ARGUMENT, "logging.format: '%s' is no format; use pretty, json or compact", c->log_format);
-    int v6 = strchr(c->host, ':') && c->host[0] != '[';
-    if (snprintf(s->listen, sizeof s->listen, "%s%s%s:%u", v6 ? "[" : "", c->host, v6 ? "]" : "", (unsigned)c->port) >= (int)sizeof s->listen)
-        return vn_fail(err, VN_ERR_ARGUMENT, "server.host is too long");
-    return vn_log_open("coordinator", level, format, c->log_file, err);
-}
-
 int vn_supervisor_main(int argc, char **argv)
 {
     struct supervisor *s = calloc(1, sizeof *s);
@@ -439,16 +439,23 @@ int vn_supervisor_main(int argc, char **argv)
     s->lock_fd = s->signal_fd = -1;
     unsigned n = 0;
     int done = 0;
-    enum vn_status st = vn_config_load(&spec, &s->config, argc, argv, NULL, &n, &done, &err);
-    if (st == VN_OK && !done) {
-        st = check(s, &err);
+    enum vn_status st = vn_config_load(&vn_settings_spec, &s->config, argc, argv, NULL, &n, &done, &err);
+    if (st == VN_OK && !done)
+        st = vn_settings_check(&s->config, &err);
+    if (st == VN_OK && !done && s->config.check_config) {
+        vn_settings_print(&s->config);
+    } else if (st == VN_OK && !done) {
+        st = vn_log_open("coordinator", s->config.level, s->config.format, s->config.log_file, &err);
+        vn_log_set_filter(s->config.log_level);
+        if (st == VN_OK && s->config.compressed)
+            VN_LOG(VN_LOG_WARN, "option.notice", "option=compressed-proofs reason=\"the proof bundle has no compressed form yet; proofs stay as they are\"");
         if (st == VN_OK)
             st = make_directory(s, &err);
         if (st == VN_OK)
             st = describe(s, &err);
         if (st == VN_OK) {
             signal(SIGPIPE, SIG_IGN);
-            s->signal_fd = vn_signalfd((const int[]){SIGTERM, SIGINT}, 2);
+            s->signal_fd = vn_signalfd((const int[]){SIGTERM, SIGINT, SIGHUP}, 3);
             if (s->signal_fd < 0)
                 st = vn_fail(&err, VN_ERR_IO, "signalfd: %s", strerror(errno));
         }
@@ -456,6 +463,7 @@ int vn_supervisor_main(int argc, char **argv)
             run(s);
             VN_LOG(VN_LOG_INFO, "coordinator.stopped", "code=%d", s->exit_code);
         }
+        vn_drain_close(s->drain);
         remove_directory(s);
         vn_log_close();
     }
@@ -467,7 +475,7 @@ int vn_supervisor_main(int argc, char **argv)
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     int code = st != VN_OK ? vn_status_exit_code(st) : s->exit_code;
-    vn_config_fini(&spec, &s->config);
+    vn_config_fini(&vn_settings_spec, &s->config);
     free(s);
     return code;
 }

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 args = None
 PROOF = bytes((i * 31 + i // 251) & 255 for i in range(1000))
@@ -54,7 +55,9 @@ class Client(unittest.TestCase):
         status = json.loads(self.ok("status", "--json").stdout)
         self.assertEqual((status["total_workers"], status["compute_capacity"], status["version"]), (3, 30, "test"))
         self.assertIn("capacity  30 units", self.ok("status").stdout)
-        self.assertEqual(json.loads(self.ok("workers", "--json").stdout), [{"worker_id": "w1", "state": "Idle", "compute_units": 7}])
+        self.assertEqual(json.loads(self.ok("workers", "--json").stdout), [{"worker_id": "w1", "state": "Idle", "compute_units": 7, "drained": False}])
+        self.ok("workers", "--available")
+        self.assertIn("no jobs", self.ok("jobs", "--all").stdout)
         self.assertEqual(json.loads(self.ok("jobs", "--json").stdout), [])
         self.assertIn("no active jobs", self.ok("jobs").stdout)
 
@@ -98,8 +101,9 @@ class Client(unittest.TestCase):
         nowhere = "http://127.0.0.1:1"
         self.assertIn("required", self.fails(11, "prove", "--inputs-uri", "f", url=nowhere))
         self.assertIn("must not exceed", self.fails(11, "prove", "-c", "2", "-m", "3", url=nowhere))
-        self.assertIn("hints are not supported yet", self.fails(14, "prove", "-c", "2", "--hints-uri", "u", url=nowhere))
-        self.assertIn("hints are not supported yet", self.fails(14, "prove", "-c", "2", "--stream-hints", url=nowhere))
+        self.assertIn("quic://", self.fails(14, "prove", "-c", "2", "--hints-uri", "quic://h:1", url=nowhere))
+        self.assertIn("needs --hints-uri", self.fails(11, "prove", "-c", "2", "--stream-hints", url=nowhere))
+        self.assertIn("needs --queue", self.fails(11, "prove", "-c", "2", "--priority", "1", url=nowhere))
         self.assertIn("-x needs", self.fails(11, "prove", "-c", "2", "-x", url=nowhere))
         self.assertIn("not a number", self.fails(11, "prove", "-c", "2", "--simulated-node", "-1", url=nowhere))
         self.assertIn("cannot write", self.fails(12, "prove", "-c", "2", "-o", "/nonexistent/p", url=nowhere))
@@ -115,10 +119,29 @@ class Client(unittest.TestCase):
         self.assertIn("no job missing", self.fails(12, "watch", "missing"))
         self.assertIn("start one with 'zisk-coordinator'", self.fails(18, "status", url="http://127.0.0.1:1"))
 
+    def seen(self):
+        return json.loads(json.loads(self.ok("status", "--json").stdout)["service_name"])
+
+    def test_modes_that_travel(self):
+        """What the flags put into the request, as the scheduler saw it."""
+        for flags, hints in [(["--inputs-uri", "i"], 0), (["--inputs-uri", "i", "--hints-uri", "/data/hints.bin"], 1),
+                             (["--inputs-uri", "i", "--hints-uri", "unix:///tmp/hints.sock", "--stream-hints"], 2)]:
+            self.ok("prove", *flags, "--compute-capacity", "10", "--detach")
+            self.assertEqual(self.seen()["hints"], hints)
+        self.ok("prove", "-c", "4", "--queue", "--priority", "7", "--detach")
+        self.assertEqual(self.seen()["queue"], 8)
+        self.ok("prove", "-c", "4", "--simulated-node", "1", "--detach")
+        self.assertEqual(self.seen()["queue"], 0)
+
+    def test_waiting_shows(self):
+        p = self.ok("prove", "-c", "4", "--queue", "--data-id", "d")
+        self.assertEqual(p.stderr.splitlines()[1].split()[0], "Queued")
+
     def test_watch_and_cancel(self):
         out = os.path.join(self.dir, "w.proof")
         self.assertEqual(json.loads(self.ok("watch", "j", "--json", "-o", out).stdout)["proof_file"], out)
         self.assertIn("was cancelled", self.ok("cancel", "j").stdout)
+        self.assertEqual(json.loads(self.ok("cancel", "j", "--json").stdout), {"job_id": "j", "cancelled": True})
         self.assertIn("already ended", self.ok("cancel", "missing").stdout)
 
     def interrupt(self, sig, *command):
@@ -268,12 +291,48 @@ phase1_timeout_seconds = 600
             lines = [json.loads(line) for line in f]
         self.assertTrue(lines)
 
+    def test_webhook_metrics_and_notice(self):
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        p, _ = self.start("-c", "--webhook-url", "http://127.0.0.1:9/notify?job_id={$job_id}", "--metrics-port", str(port))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            self.assertIn(b"# TYPE", answer.read())
+        with open(f"/proc/{self.children(p)['venus-scheduler']}/cmdline") as f:
+            flags = f.read().split("\0")
+        self.assertIn("--webhook-url=http://127.0.0.1:9/notify?job_id={$job_id}", flags)
+        self.assertIn("--webhook-timeout=10", flags)
+        self.assertIn("no compressed form yet", self.stop(p))
+
+    def test_log_files_reopen(self):
+        log = os.path.join(self.dir, "log")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        p, _ = self.start(config=f"""[server]
+host = "127.0.0.1"
+port = {port}
+proofs_dir = "{self.dir}/proofs"
+[logging]
+format = "json"
+file_path = "{log}"
+""")
+        os.rename(log, log + ".1")
+        p.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 10
+        reopened = set()
+        while reopened != {"coordinator", "scheduler", "gateway"}:
+            self.assertLess(time.monotonic(), end, reopened)
+            time.sleep(0.05)
+            if os.path.exists(log):
+                with open(log) as f:
+                    reopened = {line["process"] for line in map(json.loads, f) if line["event"] == "log.reopened"}
+        self.stop(p)
+
     def test_wrong_starts(self):
         with socket.create_server(("127.0.0.1", 0)) as s:
             p = run("--host", "127.0.0.1", "--port", str(s.getsockname()[1]), "--no-save-proofs", env=self.env)
         self.assertEqual(p.returncode, 17)
         self.assertIn("in use", p.stderr)
-        for flags, code, text in [(["--webhook-url", "http://h/"], 14, "webhooks are not supported yet"), (["--port", "70000"], 11, "port"),
+        for flags, code, text in [(["--webhook-url", "ftp://h/"], 11, "webhook_url"), (["--port", "70000"], 11, "port"),
                                   (["--nonsense"], 11, "nonsense"), (["--config", "/nonexistent"], 12, "/nonexistent"),
                                   (["--no-save-proofs", "--proofs-dir", "d"], 11, "proofs")]:
             p = run(*flags, env=self.env)
@@ -283,6 +342,132 @@ phase1_timeout_seconds = 600
         os.chmod(os.path.join(self.dir, "venus-4"), 0o755)
         p = run("--port", "4", env=self.env)
         self.assertEqual(p.returncode, 26)
+
+
+# The examples of the public page, as printed there.
+PAGE_DEVELOPMENT = """[service]
+name = "Venus Distributed Coordinator"
+environment = "development"
+[logging]
+level = "debug"
+format = "pretty"
+"""
+PAGE_PRODUCTION = """[service]
+name = "Venus Distributed Coordinator"
+environment = "production"
+[server]
+host = "0.0.0.0"
+port = 50051
+proofs_dir = "proofs"
+[logging]
+level = "info"
+format = "json"
+file_path = "/var/log/distributed/coordinator.log"
+[coordinator]
+max_workers_per_job = 20
+max_total_workers = 5000
+phase1_timeout_seconds = 600
+phase2_timeout_seconds = 1200
+webhook_url = "http://webhook.example.com/notify?job_id={$job_id}"
+"""
+# Its table: key, default.
+PAGE_DEFAULTS = {"service.name": "Venus Distributed Coordinator", "service.environment": "development", "server.host": "0.0.0.0", "server.port": "50051",
+                 "server.proofs_dir": "proofs", "no-save-proofs": "false", "compressed-proofs": "false", "server.shutdown_timeout_seconds": "30",
+                 "logging.level": "debug", "logging.format": "pretty", "coordinator.max_workers_per_job": "10", "coordinator.max_total_workers": "1000",
+                 "coordinator.phase1_timeout_seconds": "300", "coordinator.phase2_timeout_seconds": "600"}
+
+
+class Configuration(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="venus-config-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.env = {k: v for k, v in os.environ.items() if k not in ("RUST_LOG", "ZISK_COORDINATOR_CONFIG_PATH")}
+
+    def file(self, text):
+        path = os.path.join(self.dir, "c.toml")
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def check(self, *flags, text=None, **env):
+        if text is not None:
+            flags += ("--config", self.file(text))
+        return run(*flags, "--check-config", env={**self.env, **env})
+
+    def values(self, *flags, **k):
+        p = self.check(*flags, **k)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return {key: value.strip('"') for key, value in (line.split(" = ", 1) for line in p.stdout.splitlines())}
+
+    def test_defaults_of_the_page(self):
+        values = self.values()
+        self.assertEqual({k: values.get(k) for k in PAGE_DEFAULTS}, PAGE_DEFAULTS)
+        for key in ["logging.file_path", "coordinator.webhook_url"]:
+            self.assertNotIn(key, values)
+
+    def test_examples_of_the_page(self):
+        self.assertEqual(self.values(text=PAGE_DEVELOPMENT), self.values())
+        values = self.values(text=PAGE_PRODUCTION)
+        self.assertEqual(values["service.environment"], "production")
+        self.assertEqual(values["logging.file_path"], "/var/log/distributed/coordinator.log")
+        self.assertEqual(values["coordinator.phase2_timeout_seconds"], "1200")
+        self.assertEqual(values["coordinator.webhook_url"], "http://webhook.example.com/notify?job_id={$job_id}")
+
+    def test_shipped_files(self):
+        folder = os.path.join(os.path.dirname(__file__), "..", "..", "etc", "coordinator")
+        for name in ["dev.ini", "prod.ini"]:
+            self.assertIn(f'environment = "{"development" if name == "dev.ini" else "production"}"', self.check("--config", os.path.join(folder, name)).stdout)
+            with open(os.path.join(folder, name)) as f:  # what is commented out is right too, and is the default
+                lines = [re.sub(r"^# (?=\w+ = )", "", line) for line in f]
+            self.assertEqual(self.check(text="".join(lines)).returncode, 0)
+
+    def test_precedence(self):
+        text = '[server]\nport = 7\n[logging]\nlevel = "warn"\n'
+        self.assertEqual(self.values(text=text)["server.port"], "7")
+        self.assertEqual(self.values("--port", "8", text=text)["server.port"], "8")
+        self.assertEqual(self.values(text=text, RUST_LOG="info,job=trace")["logging.level"], "info,job=trace")
+        self.assertEqual(self.values(ZISK_COORDINATOR_CONFIG_PATH=self.file(text))["server.port"], "7")
+        other = os.path.join(self.dir, "other")
+        with open(other, "w") as f:
+            f.write("[server]\nport = 9\n")
+        self.assertEqual(self.values("--config", other, ZISK_COORDINATOR_CONFIG_PATH=self.file(text))["server.port"], "9")
+        self.assertEqual(self.values("--no-save-proofs", text='[server]\nproofs_dir = "p"\n')["no-save-proofs"], "true")
+        self.assertEqual(self.values("-p", "5", "-c", "--proofs-dir", "q")["server.proofs_dir"], "q")
+
+    def test_errors_name_file_line_and_key(self):
+        for text, words in [("[server]\nport = 70000\n", ["c.toml", "2", "server.port"]), ("[server]\n\nporty = 1\n", ["c.toml", "3", "server.porty"]),
+                            ("[nonsense]\nx = 1\n", ["c.toml", "2", "nonsense.x"]), ("[server]\nport = one\n", ["c.toml", "2", "server.port"]),
+                            ("[server]\nport = 1\nport = 2\n", ["c.toml", "3", "server.port"]), ("[logging]\nformat = \"xml\"\n", ["2", "logging.format"]),
+                            ("[service]\nenvironment = \"moon\"\n", ["2", "service.environment"]), ("[logging]\nlevel = \"loud\"\n", ["logging.level", "loud"])]:
+            p = self.check(text=text)
+            self.assertIn(p.returncode, [11, 13], text + p.stderr)  # argument, format
+            for word in words:
+                self.assertIn(word, p.stderr)
+        self.assertIn("RUST_LOG", self.check(RUST_LOG="loud").stderr)
+        self.assertEqual(self.check(ZISK_COORDINATOR_CONFIG_PATH="/nonexistent").returncode, 12)
+
+    def test_ranges_of_the_table(self):
+        rows = [[cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in run("--dump-config-table").stdout.splitlines()[2:]]
+        numbers = [(key, *map(int, m.groups())) for key, _, _, kind, *_ in rows if key and (m := re.fullmatch(r"(\d+) to (\d+)", kind))]
+        self.assertGreater(len(numbers), 8)
+        for key, low, high in numbers:
+            section, name = key.split(".")
+            ini = lambda v: f"[{section}]\n{name} = {v}\n"
+            self.assertEqual(self.values(text=ini(low))[key], str(low))
+            self.assertEqual(self.values(text=ini(high))[key], str(high))
+            for wrong in [high + 1, -1, "x", "1.5", 1 << 64, *([low - 1] if low else [])]:
+                p = self.check(text=ini(wrong))
+                self.assertEqual(p.returncode, 11, (key, wrong))
+                self.assertIn(key, p.stderr)
+
+    def test_help_has_every_flag_of_the_page(self):
+        text = run("--help").stdout
+        for flag in ["--port", "-p", "--proofs-dir", "--no-save-proofs", "--compressed-proofs", "-c", "--webhook-url", "--config", "--help", "--version"]:
+            self.assertIn(flag, text)
+        text = run("prove", "--help").stdout
+        for flag in ["--inputs-uri", "--compute-capacity", "-c", "--coordinator-url", "--data-id", "--hints-uri", "--stream-hints", "--direct-inputs", "-x",
+                     "--minimal-compute-capacity", "-m", "--simulated-node"]:
+            self.assertIn(flag, text)
 
 
 if __name__ == "__main__":
