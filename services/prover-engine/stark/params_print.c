@@ -48,7 +48,11 @@ void vn_params_print_soundcalc(FILE *f)
         for (unsigned i = 0; i < p->n_folds; i++)
             (void)fprintf(f, "%s%u", i ? ", " : "", VN_FRI_FOLD);
         /* the calculator counts points where folding stops, and takes the Johnson gap as given */
-        (void)fprintf(f, "]\nfri_early_stop_degree = %u\ngrinding_query_phase = %u\ngap_to_radius = 0.01\n\n",
+        (void)fprintf(f, "]\nfri_early_stop_degree = %u\ngrinding_query_phase = %u\ngap_to_radius = 0.01\n",
                       1u << (vn_pcs_log_final(p) + VN_LOG_BLOWUP), p->pow_bits);
+        /* all buses as one look-up; the verifier bounds the rows of each by p */
+        (void)fprintf(f, "[[circuits.lookups]]\nname = \"buses\"\nlogup_type = \"univariate\"\nrows_L = %u\nrows_T = %u\nnum_columns_S = %u\n"
+                         "num_lookups_M = %u\ngrinding_bits_lookup = 0\n\n",
+                      VN_P, 1u << p->log_n, VN_AIR_MAX_TUPLE, VN_BUS_OUTPUT);
     }
 }
