@@ -2,8 +2,10 @@
 """Runs public, unmodified guest programs of all ABI generations and compares public output, instruction count, precompile and fcall counts with
 public_elfs.json; then the architecture tests' programs against the reference model's signatures.
 
-The files are not part of the project. VENUS_TESTVECTORS names a folder with one sub-folder per public repository (zisk-testvectors, venus) and in each
-the files at their paths there. Exit code 77: no such folder, or nothing in it."""
+The files are not part of the project. VENUS_TESTVECTORS names a folder with one sub-folder per public repository (zisk-testvectors, venus,
+zisk-eth-client, or zisk-eth-client@commit where several versions are wanted) and in each the files at their paths there.
+The first thirteen cases are what another emulator gave. Of the rest, outputs of several guests for one block agree with each other (the ethrex guest
+has no second); their counts are this executor's. Exit code 77: no such folder, or nothing in it."""
 
 import argparse
 import collections
@@ -25,7 +27,8 @@ def locate(root, name):
     if name is None:
         return None
     repository, path = name.split(" (")[0].split(":", 1)
-    return root / repository.split("@")[0] / path
+    versioned = root / repository / path
+    return versioned if versioned.exists() else root / repository.split("@")[0] / path
 
 
 def digest(path):

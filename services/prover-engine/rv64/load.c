@@ -262,6 +262,8 @@ static enum vn_status load_parcels(const struct loader *l, struct vn_program *p)
     for (size_t i = 0; i < l->n_loaded; i++)
         if (l->loaded[i].flags & SHF_EXECINSTR)
             parcels += l->loaded[i].size / 2;
+    if (parcels > 2 * MAX_TABLE_ROWS)
+        return vn_fail(l->err, VN_ERR_LIMIT, "the program has %" PRIu64 " bytes of code; at most %u are executed", 2 * parcels, 4 * MAX_TABLE_ROWS);
     p->compressed = 1;
     p->insns = calloc(parcels, sizeof *p->insns);
     if (!p->insns)
@@ -270,9 +272,9 @@ static enum vn_status load_parcels(const struct loader *l, struct vn_program *p)
         p->insns[p->n_insns++] = vn_decode_compressed(bios[k], VN_BIOS_EXIT + 4 * k, 4);
     for (size_t i = 0; i < l->n_loaded; i++) {
         const struct section *c = &l->loaded[i];
-        const uint8_t *code = l->elf + c->offset;
         if (!(c->flags & SHF_EXECINSTR))
             continue;
+        const uint8_t *code = l->elf + c->offset;
         for (uint64_t at = 0; at + 2 <= c->size;) {
             uint32_t parcel = (uint32_t)get(code + at, 2), pc = (uint32_t)(c->addr + at);
             uint32_t word = at + 4 <= c->size ? (uint32_t)get(code + at, 4) : parcel;
@@ -283,7 +285,7 @@ static enum vn_status load_parcels(const struct loader *l, struct vn_program *p)
             at += bytes;
         }
     }
-    if (l->entry > UINT32_MAX || vn_program_find(p, (uint32_t)l->entry) == UINT32_MAX)
+    if (l->entry > UINT32_MAX || l->entry < VN_CODE_BASE || vn_program_find(p, (uint32_t)l->entry) == UINT32_MAX)
         return vn_fail(l->err, VN_ERR_UNSUPPORTED, "the entry point 0x%" PRIx64 " is not an instruction of any code section", l->entry);
     p->entry = (uint32_t)l->entry;
     return VN_OK;

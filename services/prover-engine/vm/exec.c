@@ -119,8 +119,10 @@ static void fill_slot(const struct run *r, struct slot *s, const struct vn_insn 
 /* Slots of what only execution knows. */
 static void fill_special(const struct run *r, struct slot *s, const struct vn_insn *i)
 {
-    if (r->o->execute_only && vn_special_exists(i))
-        s->op = OP_SPECIAL;
+    if (!r->o->execute_only || !vn_special_exists(i))
+        return;
+    s->op = OP_SPECIAL;
+    s->u.imm = i->word;
 }
 
 static enum vn_status allocate_slots(struct run *r)
@@ -359,17 +361,10 @@ static enum vn_status end_shard(struct run *r, uint32_t start_pc, uint32_t end_p
 /* The slot to go on with, NULL on failure; *is_ecall: nothing was done, it is to be treated as one. */
 static const struct slot *run_special(struct run *r, const struct slot *ip, int *is_ecall, enum vn_status *status)
 {
-    struct vn_insn insn;
     struct vn_special_effect effect;
-    struct vn_error err = {VN_OK, ""};
-    uint32_t pc = slot_pc(r, ip), word = 0, k = vn_program_find(r->program, pc);
-    if (k != UINT32_MAX) {
-        insn = r->program->insns[k];
-    } else {
-        (void)vn_program_word(r->program, pc, &word);
-        insn = vn_decode(word, pc);
-    }
-    *status = vn_special_run(&r->special, &insn, &effect, &err);
+    struct vn_error err;
+    uint32_t pc = slot_pc(r, ip);
+    *status = vn_special_run(&r->special, pc, (uint32_t)ip->u.imm, &effect, &err);
     if (*status) {
         *status = fail_at(r, *status, pc, err.text);
         return NULL;

@@ -1,5 +1,6 @@
 /* These instructions are rare beside the others, so they are decoded anew each time from their encoding. A DMA pair looks at the instructions that
- * follow it and takes them along. */
+ * follow it and takes them along.
+ * lr and sc keep no reservation: sc always succeeds, wherever a run is cut into shards; there is one hart, so nobody can come between. */
 #include "services/prover-engine/vm/special.h"
 
 #include <inttypes.h>
@@ -146,13 +147,13 @@ static int follower(const struct vn_special *s, uint32_t pc, unsigned n, struct 
     return f->funct3 == 0 && (f->opcode == OPCODE_ADDI || (f->opcode == OPCODE_ADD && w >> 25 == 0));
 }
 
-static enum vn_status run_dma(struct vn_special *s, const struct vn_insn *insn, const struct vn_guest_port *port, struct vn_special_effect *effect,
+static enum vn_status run_dma(struct vn_special *s, uint32_t pc, struct fields f, const struct vn_guest_port *port, struct vn_special_effect *effect,
                               struct vn_error *err)
 {
-    struct fields f = fields_of(insn->word), g, h;
+    struct fields g, h;
     uint64_t *x = s->x;
     enum vn_status status = VN_OK;
-    if (!follower(s, insn->pc, 1, &g))
+    if (!follower(s, pc, 1, &g))
         return vn_fail(err, VN_ERR_UNSUPPORTED, "%s is not followed by an add", vn_csr_name(f.csr));
     int immediate = g.opcode == OPCODE_ADDI;
     uint64_t dst = x[g.rs1], count = immediate ? (uint64_t)g.imm : x[g.rs2], result = dst;
@@ -180,7 +181,7 @@ static enum vn_status run_dma(struct vn_special *s, const struct vn_insn *insn, 
             status = vn_dma_fill(port, result, x[g.rs1], (uint8_t)g.imm, err);
             break;
         }
-        if (f.rs1 != 2 || !immediate || !follower(s, insn->pc, 2, &h) || h.opcode != OPCODE_ADDI || h.rd != 0)
+        if (f.rs1 != 2 || !immediate || !follower(s, pc, 2, &h) || h.opcode != OPCODE_ADDI || h.rd != 0)
             return vn_fail(err, VN_ERR_UNSUPPORTED, "memset of an unknown form");
         effect->instructions = 3;
         status = vn_dma_fill(port, dst, count, (uint8_t)h.imm, err);
@@ -208,10 +209,10 @@ static void count_call(const struct vn_special *s, uint32_t csr, unsigned fcall)
         s->counts->fcall[fcall]++;
 }
 
-static enum vn_status run_system(struct vn_special *s, const struct vn_insn *insn, struct vn_special_effect *effect, struct vn_error *err)
+static enum vn_status run_system(struct vn_special *s, uint32_t pc, uint32_t word, struct vn_special_effect *effect, struct vn_error *err)
 {
     struct vn_guest_port port = {s, port_read, port_write};
-    struct fields f = fields_of(insn->word);
+    struct fields f = fields_of(word);
     enum vn_abi abi = s->program->abi;
     uint64_t rd = 0, input_end = s->program->input_addr + (abi == VN_ABI_A ? 16 : 8) + (uint64_t)s->memory->input_len;
     int is_set = f.funct3 == CSRRS && f.rs1 != 0;
@@ -226,7 +227,7 @@ static enum vn_status run_system(struct vn_special *s, const struct vn_insn *ins
         return status;
     }
     if (abi >= VN_ABI_B && f.csr >= VN_PRE_MEMCPY && f.csr <= VN_PRE_MEMSET && (is_set || (f.csr == VN_PRE_MEMSET && f.funct3 == CSRRSI))) {
-        status = run_dma(s, insn, &port, effect, err);
+        status = run_dma(s, pc, f, &port, effect, err);
         if (f.csr == VN_PRE_INPUTCPY)
             show_free_input(s);
         return status;
@@ -245,7 +246,7 @@ static enum vn_status run_system(struct vn_special *s, const struct vn_insn *ins
         show_free_input(s);
         return status;
     }
-    run_csr(s, insn->word);
+    run_csr(s, word);
     return VN_OK;
 }
 
@@ -257,16 +258,15 @@ int vn_special_exists(const struct vn_insn *insn)
     return is_amo(w) || ((w & 0x7f) == OPCODE_SYSTEM && w != UNIMP && (w >> 12 & 7) != 4);
 }
 
-enum vn_status vn_special_run(struct vn_special *s, const struct vn_insn *insn, struct vn_special_effect *effect, struct vn_error *err)
+enum vn_status vn_special_run(struct vn_special *s, uint32_t pc, uint32_t w, struct vn_special_effect *effect, struct vn_error *err)
 {
-    uint32_t w = insn->word;
     *effect = (struct vn_special_effect){.instructions = 1};
     if (w == 0)
         return VN_OK;
     if ((w & 0x7f) == OPCODE_AMO)
         return run_amo(s, w, err);
     effect->is_ecall = (w >> 12 & 7) == 0;
-    return effect->is_ecall ? VN_OK : run_system(s, insn, effect, err);
+    return effect->is_ecall ? VN_OK : run_system(s, pc, w, effect, err);
 }
 
 const char *vn_special_precompile(uint32_t w)

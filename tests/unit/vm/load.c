@@ -232,10 +232,11 @@ Test(load, every_truncation_is_refused)
     free(file);
 }
 
-Test(load, damaged_files_never_break_the_loader)
+static void load_damaged(uint32_t flags)
 {
     struct elf e = usual();
     size_t len;
+    e.flags = flags;
     uint8_t *file = elf_build(&e, &len);
     static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
     for (size_t at = 0; at < len; at++)
@@ -246,7 +247,15 @@ Test(load, damaged_files_never_break_the_loader)
             copy[at] = values[k];
             if (old != values[k] && vn_program_load(&p, copy, len, VN_ABI_AUTO, NULL) == VN_OK)
                 vn_program_free(p);
+            if (old != values[k] && vn_program_load_to_execute(&p, copy, len, VN_ABI_AUTO, NULL) == VN_OK)
+                vn_program_free(p);
             free(copy);
         }
     free(file);
+}
+
+Test(load, damaged_files_never_break_the_loader)
+{
+    load_damaged(0);
+    load_damaged(1); /* compressed */
 }

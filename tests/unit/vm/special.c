@@ -264,3 +264,38 @@ Test(special, compressed_code)
     cr_expect_eq(r.op_count[VN_OP_ADDI], 4);
     cr_expect_eq(r.op_count[VN_OP_HALT], 1);
 }
+
+/* ---- Whatever the code is, the run ends with an answer ---- */
+
+static uint32_t random_word(uint32_t *seed)
+{
+    static const uint32_t csrs[] = {0x800, 0x801, 0x803, 0x805, 0x80b, 0x811, 0x813, 0x814, 0x815, 0x816, 0x819, 0x8c0, 0x8f0, 0x8f4, 0xffe, 0x300};
+    uint32_t r = *seed = *seed * 1664525 + 1013904223, kind = r >> 29, rd = r >> 24 & 31, rs1 = 8 + (r >> 20 & 7), rs2 = 8 + (r >> 17 & 7);
+    switch (kind) {
+    case 0: return CSR(r >> 12 & 7, rd, csrs[r >> 8 & 15], rs1);
+    case 1: return CSRRS(0, csrs[r >> 8 & 15], rs1);
+    case 2: return CSRRWI(0, 0x8c0, rd);
+    case 3: return rv_r(r >> 5 & 127, rs2, rs1, 2 + (r >> 4 & 1), rd, 0x2f);
+    case 4: return RV_ADD(rd, rs1, rs2);
+    case 5: return RV_ADDI(rd, rs1, r >> 5 & 2047);
+    case 6: return (r >> 4 & 1) ? RV_SD(rs2, rs1, r >> 5 & 2047) : RV_LD(rd, rs1, r >> 5 & 2047);
+    default: return r ^ r << 13;
+    }
+}
+
+Test(special, random_code_ends)
+{
+    uint32_t seed = 1;
+    for (int round = 0; round < 600; round++) {
+        uint32_t code[64];
+        for (size_t i = 0; i < 64; i++)
+            code[i] = random_word(&seed);
+        struct vn_program *p = load(code, sizeof code, (enum vn_abi)(VN_ABI_A + round % 3), round & 1);
+        struct vn_exec_options o = {.execute_only = 1, .max_steps = 2000};
+        struct vn_exec_result r;
+        struct vn_error err = {VN_OK, ""};
+        enum vn_status s = vn_execute(p, &o, &r, &err);
+        cr_expect(s == VN_OK || s == VN_ERR_GUEST || s == VN_ERR_UNSUPPORTED, "%d: %s", s, err.text);
+        vn_program_free(p);
+    }
+}
