@@ -126,7 +126,8 @@ struct scene {
 };
 
 /* Proves one shard of a job of two; the other leaf is nothing at all, which its verifier cannot know. Returns the verifier's answer. */
-static enum vn_status tell(struct scene *s, const struct vn_setup *pre, const struct test_job *ran, uint32_t position, const struct lie *lie, struct vn_error *err)
+static enum vn_status tell(struct scene *s, const struct vn_setup *pre, const struct test_job *ran, uint32_t position, const struct lie *lie,
+                           struct vn_error *err)
 {
     struct forger f;
     struct vn_digest leaves[2] = {{{1}}, {{2}}}, root;
