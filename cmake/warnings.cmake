@@ -6,7 +6,11 @@ target_compile_options(venus_flags INTERFACE
   -fno-strict-aliasing -fvisibility=hidden
   -UNDEBUG) # assertions stay on in release builds
 target_include_directories(venus_flags INTERFACE ${CMAKE_SOURCE_DIR})
+
+# The sanitizers, for generated code too, which does not meet our warnings.
+add_library(venus_sanitizers INTERFACE)
 if(VENUS_SANITIZE)
-  target_compile_options(venus_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
-  target_link_options(venus_flags INTERFACE -fsanitize=address,undefined)
+  target_compile_options(venus_sanitizers INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
+  target_link_options(venus_sanitizers INTERFACE -fsanitize=address,undefined)
 endif()
+target_link_libraries(venus_flags INTERFACE venus_sanitizers)
