@@ -1235,7 +1235,7 @@ Test(scheduler, survives_garbage)
             x = x * 6364136223846793005u + 1442695040888963407u;
             body[n] = (uint8_t)(x >> 56);
             if (i % 3 == 0 && n < 2)
-                body[n] = n == 0 ? (uint8_t)(8 * (1 + i / 3 % 8) + 2) : (uint8_t)(i % 97 - 2);
+                body[n] = (uint8_t)(n == 0 ? 8 * (1 + i / 3 % 8) + 2 : i % 97 - 2);
         }
         struct vn_bus_message m = {.kind = i % 4 == 0 ? 64 : kinds[(x >> 32) % 26], .correlation = 1 + (x >> 20) % 5, .body = body, .body_len = n};
         cr_assert_eq(vn_bus_client_send(gateway, &m), VN_OK);
