@@ -37,9 +37,11 @@ if(VENUS_TESTS)
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/examples.py --run-guest $<TARGET_FILE:test-vm-run-guest>)
     add_test(NAME guest-qemu
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 60)
+    add_test(NAME guest-qemu-rv64imac
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 40 --executable)
     add_test(NAME public-elfs
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/public_elfs.py --engine $<TARGET_FILE:venus-engine>)
     set_tests_properties(public-elfs PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
-    set_tests_properties(guest-examples guest-qemu PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+    set_tests_properties(guest-examples guest-qemu guest-qemu-rv64imac PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
   endif()
 endif()

@@ -22,7 +22,9 @@ import gen_c  # noqa: E402
 
 CC = os.environ.get("GUEST_CC", "riscv64-unknown-elf-gcc")
 QEMU = "qemu-riscv64"
-FLAGS = ["-std=gnu17", "-march=rv64im", "-mabi=lp64", "-mcmodel=medany", "-mstrict-align", "-ffreestanding", "-fwrapv", "-w", "-I", str(ROOT / "guest/include")]
+FLAGS = ["-std=gnu17", "-mabi=lp64", "-mcmodel=medany", "-ffreestanding", "-fwrapv", "-w", "-I", str(ROOT / "guest/include")]
+PROVABLE = ["-march=rv64im", "-mstrict-align"]
+EXECUTABLE = ["-march=rv64imac", "-mno-strict-align"]  # what runs only without shards: atomic, compressed, misaligned
 
 
 def command(args, **kw):
@@ -32,20 +34,26 @@ def command(args, **kw):
     return done
 
 
-def programs(count, seed):
+def programs(count, seed, executable):
     yield "every", gen_asm.every_instruction(seed)
+    if executable:
+        yield "atomics", gen_asm.atomics(seed)
+        yield "misaligned", gen_asm.misaligned(seed)
+        count -= 2
     for k in range(count // 6):
         yield f"sequence{k}", gen_asm.sequence(seed * 1000 + k)
     for k in range(count - 1 - count // 6):
         yield f"c{k}", gen_c.generate(seed * 1000 + k)
 
 
-def build(work, name, source, seed):
+def build(work, name, source, arch):
     level = ["-O2", "-O1", "-Os", "-O0"][sum(name.encode()) % 4] if name.startswith("c") else "-O1"
+    if not name.startswith("c"):
+        arch = [arch[0].removesuffix("c"), *arch[1:]]  # these sources count on four bytes an instruction
     c, o = work / f"{name}.c", work / f"{name}.o"
     c.write_text(source)
-    command([CC, *FLAGS, level, "-c", c, "-o", o])
-    link = [CC, "-march=rv64im", "-mabi=lp64", "-nostdlib", "-static"]
+    command([CC, *FLAGS, *arch, level, "-c", c, "-o", o])
+    link = [CC, arch[0], "-mabi=lp64", "-nostdlib", "-static"]
     command([*link, "-Wl,-T," + str(ROOT / "guest/src/guest.ld"), "-Wl,--no-warn-rwx-segments", o, work / "crt0.o", work / "venus.o", work / "libc.o", "-lgcc",
              "-o", work / f"{name}.elf"])
     command([*link, o, work / "qemu_runtime.o", work / "libc.o", "-lgcc", "-o", work / f"{name}.qemu"])
@@ -58,23 +66,26 @@ def main():
     arguments.add_argument("--count", type=int, default=60)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--shard-log2", type=int, default=12)
+    arguments.add_argument("--executable", action="store_true", help="RV64IMAC with misaligned accesses, executed without shards")
     arguments.add_argument("--keep", help="folder for the programs")
     a = arguments.parse_args()
     for tool in (CC, QEMU):
         if not shutil.which(tool):
             print(f"skipped: {tool} is not installed")
             return 77
+    arch = EXECUTABLE if a.executable else PROVABLE
     work = pathlib.Path(a.keep or tempfile.mkdtemp(prefix="venus-qemu-"))
     work.mkdir(parents=True, exist_ok=True)
     try:
         for source in ["guest/src/crt0.S", "guest/src/venus.c", "guest/src/libc.c", "tests/conformance/qemu_runtime.c"]:
-            command([CC, *FLAGS, "-O2", "-c", ROOT / source, "-o", work / (pathlib.Path(source).stem + ".o")])
+            command([CC, *FLAGS, *arch, "-O2", "-c", ROOT / source, "-o", work / (pathlib.Path(source).stem + ".o")])
         r = random.Random(a.seed)
         data = r.randbytes(1024)
         (work / "input").write_bytes(struct.pack("<Q", len(data)) + data)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            names = list(pool.map(lambda p: build(work, *p, a.seed), programs(a.count, a.seed)))
-        ours = subprocess.run([a.run_guest, "-i", work / "input", "-k", str(a.shard_log2), "-r", *[work / f"{n}.elf" for n in names]], capture_output=True, timeout=300)
+            names = list(pool.map(lambda p: build(work, *p, arch), programs(a.count, a.seed, a.executable)))
+        mode = ["-x"] if a.executable else ["-k", str(a.shard_log2), "-r"]
+        ours = subprocess.run([a.run_guest, "-i", work / "input", *mode, *[work / f"{n}.elf" for n in names]], capture_output=True, timeout=300)
         lines = ours.stdout.decode().split()
         sys.stderr.write(ours.stderr.decode(errors="replace"))
         if ours.returncode or len(lines) != len(names):

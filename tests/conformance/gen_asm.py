@@ -1,6 +1,7 @@
-"""Raw RV64IM instructions for the comparison with qemu.
+"""Raw RV64IMA instructions for the comparison with qemu.
 
 every_instruction: each instruction over edge operands, one public output each, so that a difference names it.
+atomics: each atomic over edge operands. misaligned: each load and store at every offset.
 sequence: random straight-line instruction sequences, all registers dumped."""
 
 import random
@@ -162,3 +163,38 @@ def sequence(seed):
     return 0;
 }}""")
     return "\n".join(out) + "\n"
+
+
+AMO = ["amoswap", "amoadd", "amoxor", "amoand", "amoor", "amomin", "amomax", "amominu", "amomaxu"]
+
+
+def atomics(seed):
+    """Every atomic, with result register equal to its operands too; the memory word after it counts as well."""
+    out, body = [HEAD % operand_table(random.Random(seed))], []
+    for index, (op, size) in enumerate((op, size) for op in AMO + ["lrsc"] for size in "wd"):
+        if op == "lrsc":
+            variants = [f"lr.{size} a2, (a0); sc.{size} a3, a1, (a0); add a0, a2, a3"]
+        else:
+            variants = [f"{op}.{size} a0, a1, (a0)", f"{op}.{size}.aqrl a1, a1, (a0); mv a0, a1", f"{op}.{size} x0, a1, (a0); li a0, 1"]
+        body.append("    h = 1;")
+        for k, asm in enumerate(variants):
+            name = f"{op}_{size}_{k}"
+            lines = "".join(f'"{line.strip()}\\n"' for line in asm.split(";") + ["ret"])
+            out.append(f"__attribute__((naked, noinline)) static uint64_t {name}(uint64_t *p, uint64_t v)\n{{\n    __asm__({lines});\n}}")
+            body.append("    for (size_t i = 0; i < N; i++) for (size_t j = 0; j < N; j++) {")
+            body.append(f"        buffer[1] = operands[i]; h = mix(h, {name}(buffer + 1, operands[j])); h = mix(h, buffer[1]);")
+            body.append("    }")
+        body.append(f"    venus_set_output({index}, h);")
+    return "\n".join(out) + "\nint main(void)\n{\n    uint32_t h;\n" + "\n".join(body) + "\n    return 0;\n}\n"
+
+
+def misaligned(seed):
+    out, body = [HEAD % operand_table(random.Random(seed))], []
+    for index, (op, _) in enumerate(LOAD):
+        out.append(f'__attribute__((naked, noinline)) static uint64_t {op}_(void *p)\n{{\n    __asm__("{op} a0, 3(a0)\\nret\\n");\n}}')
+        body.append("    h = 1;\n    for (size_t i = 0; i < sizeof operands - 16; i++) h = mix(h, %s_((char *)operands + i));\n    venus_set_output(%d, h);" % (op, index))
+    for index, (op, _) in enumerate(STORE, len(LOAD)):
+        out.append(f'__attribute__((naked, noinline)) static void {op}_(void *p, uint64_t v)\n{{\n    __asm__("{op} a1, -5(a0)\\nret\\n");\n}}')
+        body.append("    h = 1;\n    for (size_t i = 0; i < 200; i++) { %s_((char *)buffer + 8 + i, operands[i %% N]); h = mix(h, buffer[i / 8]); h = mix(h, buffer[i / 8 + 1]); }\n"
+                    "    venus_set_output(%d, h);" % (op, index))
+    return "\n".join(out) + "\nint main(void)\n{\n    uint32_t h;\n" + "\n".join(body) + "\n    return 0;\n}\n"

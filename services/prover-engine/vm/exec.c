@@ -246,8 +246,10 @@ static void uart_put(struct run *r, char c)
 static enum vn_status fail_at(struct run *r, enum vn_status s, uint32_t pc, const char *reason)
 {
     char text[96] = "not an instruction";
-    uint32_t word;
-    if (vn_program_word(r->program, pc, &word)) {
+    uint32_t word, k = r->program->compressed ? vn_program_find(r->program, pc) : UINT32_MAX;
+    if (k != UINT32_MAX) {
+        vn_insn_format(&r->program->insns[k], text, sizeof text);
+    } else if (vn_program_word(r->program, pc, &word)) {
         struct vn_insn i = vn_decode(word, pc);
         vn_insn_format(&i, text, sizeof text);
     }
