@@ -180,10 +180,13 @@ def counted(v, zero_groups=1):
 
 
 def verify(function, p, a, n, G):
-    for k in range(3):
+    for k in range(7):
         d, z, r, s = (R.randrange(1, n) for _ in range(4))
         if k == 2:
             z = -r * d % n  # the sum is the point at infinity
+        elif k > 2:  # the key is the generator, its opposite, its double; equal scalars
+            d = (1, n - 1, 2, 1)[k - 3]
+            s, z, r = ((1, 5, 3), (1, 9, 2), (1, 2, 1), (1, 7, 7))[k - 3]
         P = mul(p, a, d, G)
         i = pow(s, -1, n)
         S = add(p, a, mul(p, a, z * i % n, G), mul(p, a, r * i % n, P))

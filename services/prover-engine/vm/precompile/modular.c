@@ -1,5 +1,5 @@
 /* Elements are plain limb arrays, so nothing is allocated except inside GMP's inversion and exponentiation.
- * Points stay affine: an inversion costs little beside the rest of what the host does for a guest, and every result has one form. */
+ * Points stay affine, as the guest has them; only a long multiplication goes through Jacobian coordinates to save its inversions. */
 #include "services/prover-engine/vm/precompile/modular.h"
 
 #include <assert.h>
@@ -292,15 +292,98 @@ void vn_point_add(const struct vn_curve *c, struct vn_point *r, const struct vn_
     r->infinity = 0;
 }
 
+/* ---- Two scalars at once ---- */
+
+/* (x / z^2, y / z^3); z = 0 is the point at infinity. */
+struct jacobian {
+    struct vn_fq x, y, z;
+};
+
+static void jacobian_double(const struct vn_curve *c, struct jacobian *r)
+{
+    const struct vn_field *f = c->p;
+    struct vn_fq yy, s, m, t, small;
+    vn_fq_mul(f, &yy, &r->y, &r->y);
+    vn_fq_mul(f, &s, &r->x, &yy);
+    vn_fq_add(f, &s, &s, &s);
+    vn_fq_add(f, &s, &s, &s);
+    vn_fq_mul(f, &t, &r->x, &r->x);
+    vn_fq_add(f, &m, &t, &t);
+    vn_fq_add(f, &m, &m, &t);
+    if (c->a) {
+        vn_fq_mul(f, &t, &r->z, &r->z);
+        vn_fq_mul(f, &t, &t, &t);
+        vn_fq_set(f, &small, (unsigned)-c->a);
+        vn_fq_mul(f, &t, &t, &small);
+        vn_fq_sub(f, &m, &m, &t);
+    }
+    vn_fq_mul(f, &t, &r->y, &r->z);
+    vn_fq_add(f, &r->z, &t, &t);
+    vn_fq_mul(f, &t, &m, &m);
+    vn_fq_sub(f, &t, &t, &s);
+    vn_fq_sub(f, &r->x, &t, &s);
+    vn_fq_sub(f, &s, &s, &r->x);
+    vn_fq_mul(f, &s, &s, &m);
+    vn_fq_mul(f, &t, &yy, &yy);
+    for (int i = 0; i < 3; i++)
+        vn_fq_add(f, &t, &t, &t);
+    vn_fq_sub(f, &r->y, &s, &t);
+}
+
+static void jacobian_add(const struct vn_curve *c, struct jacobian *r, const struct vn_point *b)
+{
+    const struct vn_field *f = c->p;
+    struct vn_fq zz, h, d, hh, t;
+    if (b->infinity)
+        return;
+    if (vn_fq_is_zero(f, &r->z)) {
+        r->x = b->x;
+        r->y = b->y;
+        vn_fq_set(f, &r->z, 1);
+        return;
+    }
+    vn_fq_mul(f, &zz, &r->z, &r->z);
+    vn_fq_mul(f, &h, &b->x, &zz);
+    vn_fq_sub(f, &h, &h, &r->x);
+    vn_fq_mul(f, &d, &b->y, &zz);
+    vn_fq_mul(f, &d, &d, &r->z);
+    vn_fq_sub(f, &d, &d, &r->y);
+    if (vn_fq_is_zero(f, &h) && vn_fq_is_zero(f, &d)) {
+        jacobian_double(c, r);
+        return;
+    }
+    vn_fq_mul(f, &r->z, &r->z, &h); /* 0 if the points are opposite */
+    vn_fq_mul(f, &hh, &h, &h);
+    vn_fq_mul(f, &h, &hh, &h);
+    vn_fq_mul(f, &hh, &hh, &r->x);
+    vn_fq_mul(f, &t, &d, &d);
+    vn_fq_sub(f, &t, &t, &h);
+    vn_fq_sub(f, &t, &t, &hh);
+    vn_fq_sub(f, &r->x, &t, &hh);
+    vn_fq_sub(f, &hh, &hh, &r->x);
+    vn_fq_mul(f, &hh, &hh, &d);
+    vn_fq_mul(f, &h, &h, &r->y);
+    vn_fq_sub(f, &r->y, &hh, &h);
+}
+
 void vn_point_mul2(const struct vn_curve *c, struct vn_point *r, const uint64_t k1[4], const struct vn_point *p1, const uint64_t k2[4], const struct vn_point *p2)
 {
-    struct vn_point terms[3] = {*p1, *p2}, sum = {.infinity = 1};
+    const struct vn_field *f = c->p;
+    struct vn_point terms[3] = {*p1, *p2};
+    struct jacobian sum = {0};
+    struct vn_fq inverse, t;
     vn_point_add(c, &terms[2], p1, p2);
     for (unsigned i = 256; i-- > 0;) {
         unsigned which = (unsigned)(k1[i / 64] >> i % 64 & 1) | (unsigned)(k2[i / 64] >> i % 64 & 1) << 1;
-        vn_point_add(c, &sum, &sum, &sum);
+        jacobian_double(c, &sum);
         if (which)
-            vn_point_add(c, &sum, &sum, &terms[which - 1]);
+            jacobian_add(c, &sum, &terms[which - 1]);
     }
-    *r = sum;
+    r->infinity = !vn_fq_inv(f, &inverse, &sum.z);
+    if (r->infinity)
+        return;
+    vn_fq_mul(f, &t, &inverse, &inverse);
+    vn_fq_mul(f, &r->x, &sum.x, &t);
+    vn_fq_mul(f, &t, &t, &inverse);
+    vn_fq_mul(f, &r->y, &sum.y, &t);
 }
