@@ -211,7 +211,7 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
         if (c->json)
             print_json(list);
         else if (a->workers_list->n_workers == 0)
-            puts(c->available ? "no idle workers" : "no workers");
+            puts(c->available ? "no connected workers" : "no workers");
     }
     zisk__distributed__api__v1__workers_list_response__free_unpacked(a, NULL);
     return s;
@@ -220,7 +220,7 @@ static enum vn_status workers_work(struct command_config *c, struct vn_error *er
 int vn_workers_main(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
-        URL, JSON, {.flag = "available", .type = VN_CONFIG_BOOL, .offset = AT(available), .help = "idle ones only"}, {0}};
+        URL, JSON, {.flag = "available", .type = VN_CONFIG_BOOL, .offset = AT(available), .help = "connected ones only"}, {0}};
     static const struct vn_config_spec spec = {
         .program = "zisk-coordinator workers", .usage = "zisk-coordinator workers [options]", .about = "Lists workers.", .items = items};
     return run("workers", &spec, "", argc, argv, workers_work);

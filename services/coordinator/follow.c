@@ -58,10 +58,10 @@ static void erase(struct follower *w)
 static void draw_rate(const struct follower *w)
 {
     double seconds = (double)(vn_clock_monotonic_ns() - w->phase_ns) / 1e9;
-    if (w->done <= w->phase_done || seconds <= 0)
+    if (w->done <= w->phase_done || seconds < 1)
         return;
     double rate = (w->done - w->phase_done) / seconds;
-    fprintf(stderr, "  %.2g/s", rate);
+    fprintf(stderr, "  %.2f/s", rate);
     if (w->total > w->done)
         fprintf(stderr, "  about %.0f s left", (w->total - w->done) / rate);
 }
@@ -74,10 +74,10 @@ static void draw(struct follower *w)
     fprintf(stderr, "%-13s", w->waiting ? w->waiting : phase_name(w->phase));
     if (w->total && !w->waiting)
         fprintf(stderr, "  %" PRIu32 "/%" PRIu32 " shards", w->done, w->total);
-    if (!w->waiting)
-        draw_rate(w);
     if (w->workers && !w->waiting)
         fprintf(stderr, "  %" PRIu32 " worker%s", w->workers, w->workers == 1 ? "" : "s");
+    if (!w->waiting)
+        draw_rate(w);
     fprintf(stderr, "  %.0f s", elapsed(w));
     if (w->terminal)
         fflush(stderr);

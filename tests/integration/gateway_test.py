@@ -14,28 +14,9 @@ import threading
 import time
 import unittest
 
+from protos import generate
+
 args = None
-gen = tempfile.TemporaryDirectory(prefix="venus-gateway-")
-
-
-def generate(proto):
-    subprocess.run(["protoc", "-I", proto, "-I", "/usr/share/grpc-proto", "-I", "/usr/include", f"--python_out={gen.name}",
-                    f"--grpc_python_out={gen.name}", "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-                    "zisk_distributed_api.proto", "zisk_coordinator_api.proto", "grpc/reflection/v1/reflection.proto",
-                    "grpc/reflection/v1alpha/reflection.proto", "grpc/health/v1/health.proto"], check=True)
-    # The generated folder grpc/ must not hide the library of that name.
-    os.rename(os.path.join(gen.name, "grpc"), os.path.join(gen.name, "wellknown"))
-    for folder, _, names in os.walk(gen.name):
-        for name in names:
-            if name.endswith(".py"):
-                path = os.path.join(folder, name)
-                with open(path) as f:
-                    text = f.read()
-                with open(path, "w") as f:
-                    f.write(text.replace("from grpc.reflection", "from wellknown.reflection").replace("from grpc.health", "from wellknown.health"))
-    sys.path.insert(0, gen.name)
-
-
 BIG = [("grpc.max_receive_message_length", 200 << 20), ("grpc.max_send_message_length", 200 << 20), ("grpc.use_local_subchannel_pool", 1)]
 
 
