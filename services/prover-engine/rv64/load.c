@@ -222,11 +222,19 @@ static int has_b_input_ready(const struct loader *l, const struct section *c)
     return 0;
 }
 
-static enum vn_status detect_abi(const struct loader *l, enum vn_abi *abi)
+static enum vn_status refuse_generation_d(const struct loader *l)
 {
     uint64_t stack_top;
-    if (symbol_value(l, "_init_stack_top", &stack_top) && stack_top == 0xa0400000u)
+    int is_d = symbol_value(l, "_init_stack_top", &stack_top) && stack_top == 0xa0400000u;
+    for (size_t i = 0; i < l->n_sections; i++)
+        is_d |= strcmp(l->sections[i].name, ".output_data") == 0 && l->sections[i].addr == 0xa0410000u;
+    if (is_d)
         return vn_fail(l->err, VN_ERR_UNSUPPORTED, "the program is built for guest ABI generation D (ZisK 1.0 and later), which is not supported");
+    return VN_OK;
+}
+
+static enum vn_status detect_abi(const struct loader *l, enum vn_abi *abi)
+{
     for (size_t i = 0; i < l->n_sections; i++) {
         const struct section *c = &l->sections[i];
         if (strcmp(c->name, ".venus.abi") == 0 && c->type == SHT_PROGBITS && c->size >= 1) {
@@ -235,11 +243,7 @@ static enum vn_status detect_abi(const struct loader *l, enum vn_abi *abi)
                 return VN_OK;
             return vn_fail(l->err, VN_ERR_FORMAT, "section .venus.abi names no ABI generation");
         }
-        if (strcmp(c->name, ".output_data") != 0)
-            continue;
-        if (c->addr == 0xa0410000u)
-            return vn_fail(l->err, VN_ERR_UNSUPPORTED, "the program is built for guest ABI generation D (ZisK 1.0 and later), which is not supported");
-        if (c->addr == 0xa0020000u) {
+        if (strcmp(c->name, ".output_data") == 0 && c->addr == 0xa0020000u) {
             *abi = VN_ABI_C;
             return VN_OK;
         }
@@ -438,6 +442,8 @@ static enum vn_status load(struct vn_program **out, const uint8_t *elf, size_t e
     if (abi != VN_ABI_AUTO && abi != VN_ABI_A && abi != VN_ABI_B && abi != VN_ABI_C)
         return vn_fail(err, VN_ERR_ARGUMENT, "unknown ABI generation");
     s = read_sections(&l);
+    if (!s)
+        s = refuse_generation_d(&l);
     if (!s)
         s = choose_loaded(&l);
     if (!s && abi == VN_ABI_AUTO)
