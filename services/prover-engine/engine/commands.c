@@ -637,7 +637,7 @@ int vn_command_verify(int argc, char **argv)
             printf("}\n");
         }
     } else if (status == VN_OK) {
-        printf("valid           %s\nsteps           %llu\npublic outputs  ", o.elf ? "yes, for this program" : "yes, for the program of the key below",
+        printf("valid           %s\nsteps           %llu\npublic outputs  ", o.elf ? "yes, for this program" : "only against the key it carries, which anybody can make: name the program with --elf",
                (unsigned long long)s.steps);
         print_hex(stdout, s.output, sizeof s.output);
         printf("\nverifying key   ");
