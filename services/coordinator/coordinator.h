@@ -17,6 +17,8 @@ int vn_jobs_main(int argc, char **argv);
 int vn_workers_main(int argc, char **argv);
 int vn_watch_main(int argc, char **argv);
 int vn_cancel_main(int argc, char **argv);
+int vn_register_main(int argc, char **argv);
+int vn_execute_main(int argc, char **argv);
 
 /* Prints "zisk-coordinator NAME: text" and returns the exit code. */
 int vn_report(const char *name, enum vn_status s, const struct vn_error *err);
@@ -25,7 +27,7 @@ int vn_report(const char *name, enum vn_status s, const struct vn_error *err);
 struct vn_rpc;
 struct vn_follow {
     const char *job_id;
-    const char *output;     /* file for the proof, or NULL */
+    const char *output;     /* file for the proof (for the public outputs of an execution), or NULL */
     int json;               /* the result as one JSON object on standard output, no progress */
     uint64_t timeout_ns;    /* 0: none */
     int cancel_on_interrupt;

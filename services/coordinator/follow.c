@@ -129,34 +129,44 @@ static char *hex(ProtobufCBinaryData b)
     return s;
 }
 
+static void print_json(cJSON *o)
+{
+    char *text = cJSON_PrintUnformatted(o);
+    puts(text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(o);
+}
+
+/* proof: NULL after an execution. */
 static void print_result(const struct follower *w, const Zisk__Coordinator__V1__Proof *proof, const Zisk__Coordinator__V1__ExecutionStats *stats,
-                         const char *outputs, const char *key)
+                         const char *outputs)
 {
     double seconds = stats && stats->duration_nanos ? (double)stats->duration_nanos / 1e9 : elapsed(w);
     uint64_t steps = stats ? stats->steps : 0;
+    char *key = proof && w->f->json ? hex(proof->verification_key) : NULL;
     if (w->f->json) {
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "job_id", w->f->job_id);
         cJSON_AddStringToObject(o, "state", "Completed");
         cJSON_AddStringToObject(o, "public_outputs", outputs);
-        cJSON_AddStringToObject(o, "vk", key);
         cJSON_AddNumberToObject(o, "steps", (double)steps);
-        cJSON_AddNumberToObject(o, "proof_bytes", (double)proof->data.len);
+        if (key)
+            cJSON_AddStringToObject(o, "vk", key);
+        if (proof)
+            cJSON_AddNumberToObject(o, "proof_bytes", (double)proof->data.len);
         if (w->f->output)
-            cJSON_AddStringToObject(o, "proof_file", w->f->output);
+            cJSON_AddStringToObject(o, proof ? "proof_file" : "outputs_file", w->f->output);
         cJSON_AddNumberToObject(o, "seconds", seconds);
-        char *text = cJSON_PrintUnformatted(o);
-        puts(text ? text : "{}");
-        cJSON_free(text);
-        cJSON_Delete(o);
+        print_json(o);
+        free(key);
         return;
     }
     printf("job             %s\n", w->f->job_id);
     printf("public outputs  %s\n", outputs);
     printf("steps           %" PRIu64 "\n", steps);
-    if (w->f->output)
+    if (proof && w->f->output)
         printf("proof           %s (%zu bytes)\n", w->f->output, proof->data.len);
-    else
+    else if (proof)
         printf("proof           %zu bytes (-o FILE writes it to a file)\n", proof->data.len);
     printf("time            %.1f s\n", seconds);
 }
@@ -166,19 +176,22 @@ static void on_completed(struct follower *w, const Zisk__Coordinator__V1__JobCom
     const Zisk__Coordinator__V1__JobKindResponse *result = completed->result;
     const Zisk__Coordinator__V1__ProveResponse *prove =
         result && result->kind_case == ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_PROVE ? result->prove : NULL;
-    if (!prove || !prove->proof || prove->proof->data.len == 0) {
+    const Zisk__Coordinator__V1__ExecuteResponse *execute =
+        result && result->kind_case == ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_EXECUTE ? result->execute : NULL;
+    const Zisk__Coordinator__V1__Proof *proof = prove ? prove->proof : NULL;
+    if (!execute && (!proof || proof->data.len == 0)) {
         w->outcome = vn_fail(&w->err, VN_ERR_NOT_FOUND, "the job is complete, but the coordinator keeps its proof no longer; look in its proofs folder");
         return;
     }
-    char *outputs = hex(prove->proof->public_inputs), *key = hex(prove->proof->verification_key);
-    if (!outputs || !key)
+    ProtobufCBinaryData publics = execute ? execute->public_outputs : proof->public_inputs, file = execute ? publics : proof->data;
+    char *outputs = hex(publics);
+    if (!outputs)
         w->outcome = vn_fail(&w->err, VN_ERR_MEMORY, "out of memory");
     else if (w->f->output)
-        w->outcome = vn_file_write(w->f->output, prove->proof->data.data, prove->proof->data.len, &w->err);
+        w->outcome = vn_file_write(w->f->output, file.data, file.len, &w->err);
     if (w->outcome == VN_OK)
-        print_result(w, prove->proof, prove->stats, outputs, key);
+        print_result(w, proof, execute ? execute->stats : prove->stats, outputs);
     free(outputs);
-    free(key);
 }
 
 static void on_failed(struct follower *w, const job_failure *f)

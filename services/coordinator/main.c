@@ -9,7 +9,7 @@ static const struct {
     int (*main)(int argc, char **argv);
 } commands[] = {
     {"prove", vn_prove_main},     {"verify", vn_verify_main}, {"status", vn_status_main}, {"jobs", vn_jobs_main},
-    {"workers", vn_workers_main}, {"watch", vn_watch_main},   {"cancel", vn_cancel_main},
+    {"workers", vn_workers_main}, {"watch", vn_watch_main},   {"cancel", vn_cancel_main}, {"register", vn_register_main}, {"execute", vn_execute_main},
 };
 
 int main(int argc, char **argv)

@@ -69,6 +69,8 @@ const struct vn_config_spec vn_settings_spec = {
               "  status   workers, capacity and jobs in numbers\n"
               "  jobs     list jobs\n"
               "  workers  list workers\n"
+              "  register keep a guest program\n"
+              "  execute  run a registered program without proving it\n"
               "  verify   verify a proof file\n",
 };
 

@@ -280,8 +280,8 @@ class Load(Coordinator):
             self.assertGreater(counts["succeeded"], 100, p.stdout)
             self.assertEqual((counts["failed"], counts["errored"], counts["timeout"]), (0, 0, 0), p.stdout)
             # An error would have headers and no message; the messages are all there.
-            body = int(re.search(r"\((\d+)\) data", p.stdout)[1])
-            self.assertGreaterEqual(body, counts["succeeded"] * (5 if method == "HealthCheck" else 25), p.stdout)
+            message_bytes = int(re.search(r"\((\d+)\) data", p.stdout)[1])
+            self.assertGreaterEqual(message_bytes, counts["succeeded"] * (5 if method == "HealthCheck" else 25), p.stdout)
             self.api.HealthCheck(pb.HealthCheckRequest(), timeout=10)
             print(f"h2load {method}: {counts['succeeded'] / (args.seconds / 2):.0f}/s", file=sys.stderr)
 

@@ -133,6 +133,24 @@ class Client(unittest.TestCase):
         self.ok("prove", "-c", "4", "--simulated-node", "1", "--detach")
         self.assertEqual(self.seen()["queue"], 0)
 
+    def test_register_and_execute(self):
+        elf, out = os.path.join(self.dir, "guest.elf"), os.path.join(self.dir, "outputs")
+        with open(elf, "wb") as f:
+            f.write(b"e" * 500)
+        self.assertEqual(self.ok("register", elf).stdout, "elf-500\n")
+        self.assertEqual(json.loads(self.ok("register", elf, "--json").stdout), {"hash_id": "elf-500"})
+        p = self.ok("execute", "--program", "elf-500", "--inputs-uri", elf, "-o", out)
+        self.assertIn("steps           777\n", p.stdout)
+        self.assertNotIn("proof", p.stdout)
+        with open(out, "rb") as f:
+            self.assertEqual(f.read(), b"\xab\xcd" + bytes(254))
+        self.assertEqual(json.loads(self.ok("execute", "--program", "h", "--json").stdout)["job_id"], "execute/h")
+        self.assertEqual(self.ok("execute", "--program", "h", "--detach").stdout, "execute/h\n")
+        self.fails(11, "register")
+        self.fails(12, "register", "/nonexistent")
+        self.assertIn("--program HASH is required", self.fails(11, "execute"))
+        self.fails(14, "execute", "--program", "h", "--hints-uri", "quic://h:1")
+
     def test_waiting_shows(self):
         p = self.ok("prove", "-c", "4", "--queue", "--data-id", "d")
         self.assertEqual(p.stderr.splitlines()[1].split()[0], "Queued")
@@ -171,7 +189,7 @@ class Client(unittest.TestCase):
                 os.waitpid(pid, 0)
 
     def test_help(self):
-        for command in [["prove"], ["watch"], ["cancel"], ["status"], ["jobs"], ["workers"], []]:
+        for command in [["prove"], ["watch"], ["cancel"], ["status"], ["jobs"], ["workers"], ["register"], ["execute"], []]:
             p = run(*command, "--help")
             self.assertEqual(p.returncode, 0)
             self.assertIn("Usage", p.stdout)

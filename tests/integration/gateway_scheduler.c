@@ -9,6 +9,7 @@
  *   WatchJob      job_id "never"           one event, then silence
  *                 job_id "flood-N"         N queued events of 16 KiB each
  *                 job_id "progress-N"      N progress events, completed, END
+ *                 job_id "execute/..."     completed with 256 bytes of outputs and no proof, END
  *                 otherwise                queued, progress 1/2, progress 2/2, completed, END
  *   RegisterGuestProgram                   hash_id "elf-<length>"
  *   JobRequest                             job id "prove/<hash_id>", "execute/<hash_id>"; other kinds: UNSUPPORTED
@@ -264,6 +265,18 @@ static void watch_job(const struct vn_bus_peer *from, const struct vn_bus_messag
         for (unsigned i = 0; i < n; i++)
             send_message(from, VN_KIND_EVENT, m->correlation, &e.base);
         free(text);
+        send_bytes(from, VN_KIND_END, m->correlation, NULL, 0);
+    } else if (strncmp(q->job_id, "execute/", 8) == 0) {
+        uint8_t outputs[256] = {0xab, 0xcd};
+        Zisk__Coordinator__V1__ExecutionStats stats = ZISK__COORDINATOR__V1__EXECUTION_STATS__INIT;
+        stats.steps = 777;
+        Zisk__Coordinator__V1__ExecuteResponse execute = ZISK__COORDINATOR__V1__EXECUTE_RESPONSE__INIT;
+        execute.stats = &stats;
+        execute.public_outputs = (ProtobufCBinaryData){sizeof outputs, outputs};
+        Zisk__Coordinator__V1__JobKindResponse result = ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__INIT;
+        result.kind_case = ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_EXECUTE;
+        result.execute = &execute;
+        send_completed(&result, &to);
         send_bytes(from, VN_KIND_END, m->correlation, NULL, 0);
     } else if (strcmp(q->job_id, "never") == 0) {
         send_message(from, VN_KIND_EVENT, m->correlation, &e.base);
