@@ -40,6 +40,7 @@ static void on_log_level(struct vn_scheduler *s, struct vn_peer *p, const struct
         vn_peer_error(s, p, m->correlation, VN_ERR_ARGUMENT, "Unknown log level \"%.100s\"; error, warn, info, debug or trace", q->level);
     } else {
         vn_log_set_level(level);
+        vn_log_set_filter(q->level);
         VN_LOG(VN_LOG_INFO, "log.level", "level=%.100s", q->level);
         vn_peer_send(s, p, VN_KIND_REPLY, m->correlation, NULL);
     }

@@ -69,7 +69,7 @@ static const struct vn_config_item items[] = {
     {.flag = "metrics-port", .type = VN_CONFIG_NUMBER, .offset = AT(metrics_port), .fallback = "0", .min = 0, .max = 65535, .value_name = "PORT",
      .help = "serve metrics over HTTP on this port; 0: not at all"},
     {.flag = "log-level", .env = "RUST_LOG", .type = VN_CONFIG_STRING, .offset = AT(log_level), .fallback = "info", .value_name = "LEVEL",
-     .help = "error, warn, info, debug or trace"},
+     .help = "error, warn, info, debug or trace; single components as in info,job=debug"},
     {.flag = "log-format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact", .value_name = "FORMAT",
      .help = "form of a log line"},
     {.flag = "log-file", .type = VN_CONFIG_STRING, .offset = AT(log_file), .value_name = "FILE", .help = "log to this file too"},
@@ -122,6 +122,8 @@ static void carry_out(struct vn_scheduler *s, const struct vn_action *a)
         on_changed(s, a);
         break;
     case VN_ACTION_STARTED:
+        VN_LOG(VN_LOG_INFO, "job.started", "job=%s workers=%u units=%u waited_ms=%llu", a->job->id, a->job->n_members, a->job->job_units,
+               (unsigned long long)((a->job->started_ns - a->job->created_ns) / 1000000u));
         if (a->job->hints_stream)
             vn_hints_start(s, a->job);
         break;
@@ -368,6 +370,7 @@ static enum vn_status open_log(const struct vn_scheduler_config *c, struct vn_er
         return vn_fail(err, VN_ERR_ARGUMENT, "--log-level: unknown level \"%.100s\"", c->log_level);
     if (!vn_log_format_parse(c->log_format, &format))
         return vn_fail(err, VN_ERR_ARGUMENT, "--log-format: unknown format \"%.100s\"", c->log_format);
+    vn_log_set_filter(c->log_level);
     return vn_log_open("scheduler", level, format, c->log_file, err);
 }
 
