@@ -31,6 +31,7 @@ struct vn_follow {
     int json;               /* the result as one JSON object on standard output, no progress */
     uint64_t timeout_ns;    /* 0: none */
     int cancel_on_interrupt;
+    int simulated;          /* a job that ends without a proof */
 };
 /* Watches the job until it ends, shows progress on standard error and the result on standard output.
  * Errors: what became of the job, as a status. */

@@ -152,6 +152,8 @@ static void print_result(const struct follower *w, const Zisk__Coordinator__V1__
         cJSON_AddNumberToObject(o, "steps", (double)steps);
         if (key)
             cJSON_AddStringToObject(o, "vk", key);
+        if (w->f->simulated)
+            cJSON_AddBoolToObject(o, "simulated", 1);
         if (proof)
             cJSON_AddNumberToObject(o, "proof_bytes", (double)proof->data.len);
         if (w->f->output)
@@ -168,6 +170,8 @@ static void print_result(const struct follower *w, const Zisk__Coordinator__V1__
         printf("proof           %s (%zu bytes)\n", w->f->output, proof->data.len);
     else if (proof)
         printf("proof           %zu bytes (-o FILE writes it to a file)\n", proof->data.len);
+    else if (w->f->simulated)
+        printf("proof           none: this was one node of a simulated cluster\n");
     printf("time            %.1f s\n", seconds);
 }
 
@@ -179,18 +183,26 @@ static void on_completed(struct follower *w, const Zisk__Coordinator__V1__JobCom
     const Zisk__Coordinator__V1__ExecuteResponse *execute =
         result && result->kind_case == ZISK__COORDINATOR__V1__JOB_KIND_RESPONSE__KIND_EXECUTE ? result->execute : NULL;
     const Zisk__Coordinator__V1__Proof *proof = prove ? prove->proof : NULL;
-    if (!execute && (!proof || proof->data.len == 0)) {
+    if (proof && proof->data.len == 0)
+        proof = NULL;
+    if (!execute && !proof && !w->f->simulated) {
         w->outcome = vn_fail(&w->err, VN_ERR_NOT_FOUND, "the job is complete, but the coordinator keeps its proof no longer; look in its proofs folder");
         return;
     }
-    ProtobufCBinaryData publics = execute ? execute->public_outputs : proof->public_inputs, file = execute ? publics : proof->data;
+    ProtobufCBinaryData publics = {0}, file = {0};
+    if (execute)
+        publics = file = execute->public_outputs;
+    if (proof) {
+        publics = proof->public_inputs;
+        file = proof->data;
+    }
     char *outputs = hex(publics);
     if (!outputs)
         w->outcome = vn_fail(&w->err, VN_ERR_MEMORY, "out of memory");
     else if (w->f->output)
         w->outcome = vn_file_write(w->f->output, file.data, file.len, &w->err);
     if (w->outcome == VN_OK)
-        print_result(w, proof, execute ? execute->stats : prove->stats, outputs);
+        print_result(w, proof, execute ? execute->stats : prove ? prove->stats : NULL, outputs);
     free(outputs);
 }
 

@@ -78,6 +78,8 @@ static enum vn_status check(const struct prove_config *c, uint32_t *node, struct
         return vn_fail(err, VN_ERR_ARGUMENT, "--priority needs --queue");
     if (c->direct && !c->inputs_uri)
         return vn_fail(err, VN_ERR_ARGUMENT, "-x needs --inputs-uri FILE");
+    if (c->simulated_node && c->output)
+        return vn_fail(err, VN_ERR_ARGUMENT, "--simulated-node gives no proof that --output could take");
     if (c->simulated_node) {
         char *end;
         errno = 0;
@@ -170,7 +172,8 @@ int vn_prove_main(int argc, char **argv)
                 fprintf(stderr, "job %s\n", job_id);
             vn_rpc_catch_interrupts();
             struct vn_follow follow = {
-                .job_id = job_id, .output = c.output, .json = (int)c.json, .timeout_ns = c.timeout_seconds * 1000000000u, .cancel_on_interrupt = 1};
+                .job_id = job_id, .output = c.output, .json = (int)c.json, .timeout_ns = c.timeout_seconds * 1000000000u, .cancel_on_interrupt = 1,
+                .simulated = c.simulated_node != NULL};
             s = vn_follow(rpc, &follow, &err);
         }
     }

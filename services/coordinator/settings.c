@@ -18,6 +18,8 @@ static const struct vn_config_item items[] = {
     {.key = "server.proofs_dir", .flag = "proofs-dir", .type = VN_CONFIG_STRING, .offset = AT(proofs_dir), .fallback = "proofs", .conflicts = "no-save-proofs",
      .value_name = "DIR", .help = "folder for proofs; made if it is not there"},
     {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "do not keep proof files"},
+    {.key = "server.programs_dir", .flag = "programs-dir", .type = VN_CONFIG_STRING, .offset = AT(programs_dir), .fallback = "programs", .value_name = "DIR",
+     .help = "folder for registered programs; made with the first one"},
     {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed),
      .help = "ask for compressed proofs; the proof bundle has no compressed form yet, so proofs stay as they are"},
     {.key = "server.shutdown_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(shutdown_timeout), .fallback = "30", .min = 1, .max = 3600,

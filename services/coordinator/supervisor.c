@@ -161,6 +161,7 @@ static enum vn_status describe(struct supervisor *s, struct vn_error *err)
         flag(v, "no-save-proofs");
     else
         arg(v, "proofs-dir", c->proofs_dir);
+    arg(v, "programs-dir", c->programs_dir);
     if (c->compressed)
         flag(v, "compressed-proofs");
     number(v, "max-workers-per-job", c->max_workers_per_job);

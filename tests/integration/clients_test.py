@@ -2,6 +2,7 @@
 runs with its real scheduler and gateway; only the worker is made up."""
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -204,6 +205,43 @@ class PythonWorker(Coordinator):
         self.done(0, self.client("prove", "--inputs-uri", "i", "--hints-uri", "/data/hints/hints.bin", "-c", "10", "--detach"))
         p = w.next("execute_task")
         self.assertEqual((p.contribution_params.input_path, p.contribution_params.hints_path, p.contribution_params.hints_stream), ("i", "/data/hints/hints.bin", False))
+
+    def test_simulated_node(self):
+        w = Worker(self)
+        client = self.client("prove", "-c", "20", "--simulated-node", "1")
+        task = w.next("execute_task")
+        self.assertEqual((len(task.contribution_params.worker_allocation), task.contribution_params.job_compute_units), (10, 20))
+        w.fail(task, "enough")
+        self.assertIn("enough", self.done(22, client))
+
+    def test_program_of_the_newer_api(self):
+        """Registered, sent to a worker that has not got it, executed; the client's own view at the end."""
+        path = os.path.join(self.dir, "guest.elf")
+        with open(path, "wb") as f:
+            f.write(b"\x7fELF" + bytes(200))
+        client = self.client("register", path)
+        out, err = client.communicate(timeout=20)
+        self.assertEqual(client.returncode, 0, err)
+        with open(path, "rb") as f:
+            self.assertEqual(out.strip(), hashlib.sha256(f.read()).hexdigest())
+        w = Worker(self)
+        client = self.client("execute", "--program", out.strip(), "--inputs-uri", path)
+        program = w.next("program")
+        self.assertEqual((program.hash_id, len(program.elf)), (out.strip(), 204))
+        w.send(program_ack=pb.ProgramAck(worker_id=w.name, hash_id=program.hash_id, success=True))
+        task = w.next("execute_task")
+        self.assertTrue(task.contribution_params.execute_only)
+        self.assertEqual((task.contribution_params.hash_id, len(task.contribution_params.input_data)), (program.hash_id, 204))
+        publics, values = [7] + [0] * 63, [5, 6, 1234] + list(range(9))
+        w.send(execute_task_response=pb.ExecuteTaskResponse(
+            job_id=task.job_id, worker_id=w.name, task_type=task.task_type, success=True,
+            challenges=pb.ChallengesList(witness_info=pb.WitnessExecInfo(publics=publics, proof_values=values))))
+        out, err = client.communicate(timeout=20)
+        self.assertEqual(client.returncode, 0, err)
+        self.assertIn("steps           1234\n", out)
+        self.assertIn("public outputs  07000000" + "00" * 252, out)
+        client = self.client("execute", "--program", "0" * 64)
+        self.done(12, client)
 
     def test_cancel_reaches_the_worker(self):
         w = Worker(self)
