@@ -6,7 +6,6 @@ foreach(subject shard job key)
     ${CMAKE_SOURCE_DIR}/tests/soundness/${subject}_test.c ${CMAKE_SOURCE_DIR}/tests/soundness/forger.c ${CMAKE_SOURCE_DIR}/tests/soundness/guest.c
     ${CMAKE_SOURCE_DIR}/tests/unit/stark/job.c ${CMAKE_SOURCE_DIR}/tests/unit/vm/elf_builder.c)
   target_link_libraries(test-soundness-${subject} PRIVATE vn_stark PkgConfig::CRITERION)
-  target_compile_options(test-soundness-${subject} PRIVATE -Wno-conversion) # the assertion macros
   add_test(NAME soundness-${subject} COMMAND test-soundness-${subject})
   set_tests_properties(soundness-${subject} PROPERTIES LABELS long TIMEOUT 1800 RUN_SERIAL ON)
 endforeach()

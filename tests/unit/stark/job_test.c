@@ -63,7 +63,7 @@ static void refuse(struct checker *c, enum vn_status s, const char *what, const 
 static struct vn_job_context context_of(const struct test_job *t, const struct vn_job *job)
 {
     struct vn_digest root;
-    struct vn_job_context c;
+    struct vn_job_context c = {0};
     struct vn_error err = {0};
     if (vn_job_root(job, &root, &err) != VN_OK ||
         vn_job_context_init(&c, &t->setup->vk, job->n_exec, job->n_mem, &root, job->output, &err) != VN_OK)
