@@ -105,6 +105,10 @@ enum vn_status vn_work_execute(struct vn_work *w, int dirfd, const struct vn_wor
     enum vn_status status = vn_file_read(dirfd, "input.bin", INPUT_BYTES_MAX, &input, &input_len, err);
     if (status != VN_OK)
         return status;
+    if (w->program->abi != VN_ABI_A && input_len % 8) {
+        free(input);
+        return vn_fail(err, VN_ERR_FORMAT, "The input has %zu bytes; this program's input consists of records and is a multiple of 8 bytes long", input_len);
+    }
     struct execution x = {.work = w, .dirfd = dirfd, .options = e, .err = err};
     struct vn_exec_options o = {
         .shard_log2 = e->shard_log2 ? e->shard_log2 : VN_DEFAULT_SHARD_LOG2,
