@@ -32,7 +32,7 @@ class Coordinator(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir)
         path = os.path.join(self.dir, "c.toml")
         with open(path, "w") as f:
-            f.write(f"[server]\nhost = \"127.0.0.1\"\nport = 0\nshutdown_timeout_seconds = {self.shutdown_timeout}\nproofs_dir = \"{self.dir}/proofs\"\n")
+            f.write(f"[server]\nhost = \"127.0.0.1\"\nport = 0\nshutdown_timeout_seconds = {self.shutdown_timeout}\nproofs_dir = \"{self.dir}/proofs\"\nprograms_dir = \"{self.dir}/programs\"\n")
         env = {**os.environ, "XDG_RUNTIME_DIR": self.dir, "RUST_LOG": "info"}
         self.process = subprocess.Popen([args.coordinator, "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         self.addCleanup(self.process.stdout.close)
