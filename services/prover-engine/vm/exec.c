@@ -657,8 +657,11 @@ static enum vn_status run_all(struct run *r)
     while (!halted) {
         uint64_t steps, left = max_steps - r->result->steps;
         uint32_t registers, start_pc = slot_pc(r, ip);
-        if (left == 0)
-            return fail_at(r, VN_ERR_GUEST, start_pc, "the program did not end within the step limit");
+        if (left == 0) {
+            char reason[96];
+            snprintf(reason, sizeof reason, "the program did not end within the step limit of %" PRIu64, max_steps);
+            return fail_at(r, VN_ERR_GUEST, start_pc, reason);
+        }
         enum vn_status s = begin_shard(r);
         if (s)
             return s;
