@@ -15,6 +15,7 @@
 #include "libshared/log.h"
 #include "libshared/process.h"
 #include "services/worker-agent/agent_state.h"
+#include "services/worker-agent/programs.h"
 
 #define ACK_INTERVAL_NS (10 * VN_SECOND_NS)
 #define OPENING_TICK_NS (VN_SECOND_NS / 4)  /* the bus takes the first message only once it is connected */
@@ -91,8 +92,14 @@ static void send_registration(struct vn_agent *a)
     Zisk__Distributed__Api__V1__ComputeCapacity capacity = ZISK__DISTRIBUTED__API__V1__COMPUTE_CAPACITY__INIT;
     Zisk__Distributed__Api__V1__WorkerRegisterRequest hello = ZISK__DISTRIBUTED__API__V1__WORKER_REGISTER_REQUEST__INIT;
     Zisk__Distributed__Api__V1__WorkerReconnectRequest again = ZISK__DISTRIBUTED__API__V1__WORKER_RECONNECT_REQUEST__INIT;
+    char ids[VN_PROGRAMS_KEPT][VN_PROGRAM_ID], *programs[VN_PROGRAMS_KEPT];
+    size_t n_programs = vn_program_list(a->config->job.cache_dir, ids);
+    for (size_t i = 0; i < n_programs; i++)
+        programs[i] = ids[i];
     capacity.compute_units = a->config->compute_units;
     if (a->job) {
+        again.n_programs = n_programs;
+        again.programs = programs;
         again.worker_id = (char *)a->config->job.worker_id;
         again.compute_capacity = &capacity;
         again.last_known_job_id = a->job->id;
@@ -101,10 +108,12 @@ static void send_registration(struct vn_agent *a)
     } else {
         hello.worker_id = (char *)a->config->job.worker_id;
         hello.compute_capacity = &capacity;
+        hello.n_programs = n_programs;
+        hello.programs = programs;
         m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_REGISTER;
         m.register_ = &hello;
     }
-    uint8_t bytes[512]; /* ids are checked to be short */
+    uint8_t bytes[512 + VN_PROGRAMS_KEPT * (VN_PROGRAM_ID + 3)]; /* ids are checked to be short */
     if (zisk__distributed__api__v1__worker_message__get_packed_size(&m) <= sizeof bytes)
         a->registered_sent = vn_link_send(a->link, bytes, zisk__distributed__api__v1__worker_message__pack(&m, bytes)) == VN_OK;
 }
@@ -252,6 +261,25 @@ static void take_shutdown(struct vn_agent *a, const Zisk__Distributed__Api__V1__
     link_down(a, text, grace * VN_SECOND_NS);
 }
 
+static void take_program(struct vn_agent *a, const Zisk__Distributed__Api__V1__Program *p)
+{
+    worker_message m = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__INIT;
+    Zisk__Distributed__Api__V1__ProgramAck ack = ZISK__DISTRIBUTED__API__V1__PROGRAM_ACK__INIT;
+    struct vn_error err = {0};
+    char id[80];
+    ack.worker_id = (char *)a->config->job.worker_id;
+    ack.hash_id = p->hash_id;
+    ack.success = vn_program_store(a->config->job.cache_dir, p->hash_id, p->elf.data, p->elf.len, &err) == VN_OK;
+    ack.error_message = err.text;
+    if (ack.success)
+        VN_LOG(VN_LOG_INFO, "program.stored", "program=%s bytes=%zu", p->hash_id, p->elf.len);
+    else
+        VN_LOG(VN_LOG_ERROR, "program.refused", "program=\"%s\" reason=\"%s\"", vn_agent_plain(id, sizeof id, p->hash_id), err.text);
+    m.payload_case = ZISK__DISTRIBUTED__API__V1__WORKER_MESSAGE__PAYLOAD_PROGRAM_ACK;
+    m.program_ack = &ack;
+    vn_agent_send(a, &m, 1);
+}
+
 static void take_message(struct vn_agent *a, const coordinator_message *m)
 {
     switch (m->payload_case) {
@@ -272,6 +300,9 @@ static void take_message(struct vn_agent *a, const coordinator_message *m)
         break;
     case ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_STREAM_DATA:
         vn_agent_take_hints(a, m->stream_data);
+        break;
+    case ZISK__DISTRIBUTED__API__V1__COORDINATOR_MESSAGE__PAYLOAD_PROGRAM:
+        take_program(a, m->program);
         break;
     default:
         VN_LOG(VN_LOG_WARN, "message.unknown", "payload=%d", (int)m->payload_case);

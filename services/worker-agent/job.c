@@ -1,6 +1,7 @@
 /* The stages of a job. Everything a coordinator or an engine says is checked here against what the job knows: shard numbers in range
  * and once each, owned by the right unit, lengths as declared. */
 #include "services/worker-agent/job.h"
+#include "services/worker-agent/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,18 @@ enum vn_status vn_job_take_hints(struct vn_job *job, const stream_data *data, st
     return s;
 }
 
+static enum vn_status take_program(struct vn_job *job, const char *hash_id, struct vn_error *err)
+{
+    char path[4096];
+    if (!hash_id[0])
+        return VN_OK;
+    enum vn_status s = vn_program_find(job->settings->cache_dir, hash_id, path, sizeof path, err);
+    if (s != VN_OK)
+        return s;
+    job->elf = strdup(path);
+    return job->elf ? VN_OK : vn_fail(err, VN_ERR_MEMORY, "no memory for a job");
+}
+
 enum vn_status vn_job_open(struct vn_job **out, const struct vn_job_settings *settings, const task_request *task, double now_s, struct vn_error *err)
 {
     if (task->params_case != ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_REQUEST__PARAMS_CONTRIBUTION_PARAMS || !task->contribution_params)
@@ -202,10 +215,13 @@ enum vn_status vn_job_open(struct vn_job **out, const struct vn_job_settings *se
     job->settings = settings;
     job->stage = p->hints_stream ? VN_JOB_HINTS : VN_JOB_EXECUTE;
     job->has_input = p->input_source_case != ZISK__DISTRIBUTED__API__V1__CONTRIBUTION_PARAMS__INPUT_SOURCE__NOT_SET;
+    job->execute_only = p->execute_only != 0;
     job->rank = p->rank_id;
     job->received_at = now_s;
     snprintf(job->id, sizeof job->id, "%s", task->job_id);
-    enum vn_status s = take_units(job, p, err);
+    enum vn_status s = take_program(job, p->hash_id, err);
+    if (s == VN_OK)
+        s = take_units(job, p, err);
     if (s == VN_OK)
         s = plan_packages(job, err);
     if (s == VN_OK)
@@ -229,6 +245,7 @@ void vn_job_free(struct vn_job **p)
         return;
     (void)!vn_job_dir_remove(&job->dir); /* what stays is swept at the next start */
     vn_hint_stream_fini(&job->hint_stream);
+    free(job->elf);
     free(job->owned_units);
     free(job->first_window);
     free(job->owned_shards);

@@ -65,6 +65,8 @@ struct vn_job {
     size_t n_first_window;
     double received_at;      /* wall clock, seconds */
     int has_input;           /* the task came with an input */
+    int execute_only;        /* the job ends with the execution: no package, no leaf */
+    char *elf;               /* a registered program; NULL: settings->elf */
     struct vn_hint_stream hint_stream;
 
     unsigned n_running;      /* pieces handed out and neither done nor given up */

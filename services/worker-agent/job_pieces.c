@@ -99,7 +99,14 @@ int vn_job_next_piece(struct vn_job *job, struct vn_piece *piece)
 
 static void fill_execute(const struct vn_job *job, const struct vn_piece *piece, Venus__Engine__V1__Execute *execute)
 {
+    static uint32_t no_shard = 0; /* shards are numbered from 1 */
     execute->shard_log2 = job->settings->shard_log2;
+    if (job->execute_only) {
+        execute->job_units = UNITS_OF_SINGLE_SHARDS;
+        execute->n_units = 1;
+        execute->units = &no_shard;
+        return;
+    }
     if (job->executed) {
         execute->job_units = UNITS_OF_SINGLE_SHARDS;
         execute->n_units = piece->count;
@@ -120,7 +127,7 @@ enum vn_status vn_job_with_request(const struct vn_job *job, const struct vn_pie
 {
     const struct vn_job_settings *set = job->settings;
     Venus__Engine__V1__Common common = VENUS__ENGINE__V1__COMMON__INIT;
-    common.elf_path = (char *)set->elf;
+    common.elf_path = job->elf ? job->elf : (char *)set->elf;
     common.cache_dir = (char *)set->cache_dir;
     common.threads = set->threads;
     common.isa = (char *)set->isa;
@@ -215,6 +222,8 @@ static enum vn_status execute_done(struct vn_job *job, const struct vn_piece *pi
         s = list_owned(job, err);
     if (s != VN_OK)
         return s;
+    if (job->execute_only)
+        job->n_owned_shards = 0;
     size_t first = piece->first, expected = piece->count;
     if (!job->executed) {
         expected = job->n_owned_shards;

@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
-foreach(subject words files config config_table engine hints)
+foreach(subject words files config config_table engine hints programs)
   add_executable(test-agent-${subject} ${CMAKE_SOURCE_DIR}/tests/unit/worker-agent/test_${subject}.c)
   target_link_libraries(test-agent-${subject} PRIVATE vn_agent PkgConfig::CRITERION)
   add_test(NAME agent-${subject} COMMAND test-agent-${subject})

@@ -95,6 +95,8 @@ def main():
         if list(request.prove.shards) == [2]:
             fail(14, "Shard 2 does not satisfy the constraints")
         time.sleep(60)
+    if mode == "elf":
+        fail(12, "The guest is " + request.common.elf_path)
     if mode == "dead":
         os._exit(16)
     if mode == "garbage":

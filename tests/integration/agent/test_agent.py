@@ -759,6 +759,39 @@ def test_log_file(c, w):
     assert [e["event"] for e in new if e["level"] == "warn"] and {e["event"].split(".")[0] for e in new if e["level"] == "debug"} == {"engine"}
 
 
+def test_registered_programs(c, w):
+    elf = b"\x7fELF" + bytes(100)
+    name = hashlib.sha256(elf).hexdigest()
+    hello = c.accept()
+    assert not hello.programs
+    c.say(execute_task=contribution(w, data=image("elf"), hash_id=name))
+    refused(c, api.PARTIAL_CONTRIBUTION, "Program %s is not in this worker's cache" % name)
+    c.say(execute_task=contribution(w, data=image("elf"), hash_id="../x"))
+    refused(c, api.PARTIAL_CONTRIBUTION, "is not the id of a program")
+    c.say(program=api.Program(hash_id=name, elf=elf + b"x"))
+    _, ack = c.expect("program_ack")
+    assert (ack.worker_id, ack.hash_id, ack.success) == (w.id, name, False) and "is not the one" in ack.error_message
+    c.say(program=api.Program(hash_id=name, elf=elf))
+    _, ack = c.expect("program_ack")
+    assert (ack.hash_id, ack.success, ack.error_message) == (name, True, "")
+    c.say(execute_task=contribution(w, data=image("elf"), hash_id=name))
+    refused(c, api.PARTIAL_CONTRIBUTION, "/programs/%s.elf" % name)
+    c.say(execute_task=contribution(w, data=image("elf")))
+    assert "/programs/" not in refused(c, api.PARTIAL_CONTRIBUTION, "The guest is ").error_message
+    c.close_stream()
+    assert list(c.accept().programs) == [name]
+
+
+def test_execution_alone(c, w):
+    c.accept()
+    c.say(execute_task=contribution(w, data=image("ok"), execute_only=True))
+    r = answer(c, api.PARTIAL_CONTRIBUTION)
+    assert not r.challenges.challenges and list(r.challenges.witness_info.proof_values) == [3, 2, 123456789] + list(range(1, 10))
+    assert [p[0] for p in w.pieces()] == ["execute"] and not glob.glob(w.directories()[0] + "/*.pkg")
+    c.say(job_cancelled=api.JobCancelled(job_id=JOB, reason="the program has been executed"))
+    until(lambda: not w.directories(), "the directory stays")
+
+
 def run(test, transport):
     with tempfile.TemporaryDirectory(prefix="vat-") as folder:
         c = transport(folder)
