@@ -20,6 +20,8 @@ static const struct vn_config_item items[] = {
     {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "do not keep proof files"},
     {.key = "server.programs_dir", .flag = "programs-dir", .type = VN_CONFIG_STRING, .offset = AT(programs_dir), .fallback = "programs", .value_name = "DIR",
      .help = "folder for registered programs; made with the first one"},
+    {.key = "coordinator.elf", .flag = "elf", .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE",
+     .help = "the program the workers were started with; proofs are then verified to be of it, else of the key that the workers agree on"},
     {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed),
      .help = "ask for compressed proofs; the proof bundle has no compressed form yet, so proofs stay as they are"},
     {.key = "server.shutdown_timeout_seconds", .type = VN_CONFIG_NUMBER, .offset = AT(shutdown_timeout), .fallback = "30", .min = 1, .max = 3600,

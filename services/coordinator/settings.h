@@ -7,7 +7,7 @@
 #include "libshared/status.h"
 
 struct vn_settings {
-    char *service_name, *environment, *host, *proofs_dir, *programs_dir, *log_level, *log_format, *log_file, *webhook_url, *webhook_secret_file, *metrics_host, *bus_endpoint,
+    char *service_name, *environment, *host, *proofs_dir, *programs_dir, *elf, *log_level, *log_format, *log_file, *webhook_url, *webhook_secret_file, *metrics_host, *bus_endpoint,
         *bus_directory;
     uint64_t port, no_save_proofs, compressed, shutdown_timeout, max_workers_per_job, max_total_workers, max_queued_jobs, phase1_timeout, phase2_timeout,
         webhook_timeout, webhook_retries, webhook_backoff, metrics_port, check_config;

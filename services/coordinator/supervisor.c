@@ -162,6 +162,7 @@ static enum vn_status describe(struct supervisor *s, struct vn_error *err)
     else
         arg(v, "proofs-dir", c->proofs_dir);
     arg(v, "programs-dir", c->programs_dir);
+    arg(v, "elf", c->elf);
     if (c->compressed)
         flag(v, "compressed-proofs");
     number(v, "max-workers-per-job", c->max_workers_per_job);

@@ -38,6 +38,8 @@ static const struct vn_config_item items[] = {
     {.flag = "no-save-proofs", .type = VN_CONFIG_BOOL, .offset = AT(no_save_proofs), .help = "keep no proof files"},
     {.flag = "programs-dir", .type = VN_CONFIG_STRING, .offset = AT(programs_dir), .fallback = "programs", .value_name = "DIR",
      .help = "directory for registered programs"},
+    {.flag = "elf", .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE",
+     .help = "the program the workers were started with: proofs are verified to be of it; without it, of the key that the workers agree on"},
     {.flag = "compressed-proofs", .short_flag = 'c', .type = VN_CONFIG_BOOL, .offset = AT(compressed), .help = "ask workers for compressed proofs"},
     {.flag = "max-workers-per-job", .type = VN_CONFIG_NUMBER, .offset = AT(max_workers_per_job), .fallback = "10", .min = 1, .max = 10000, .value_name = "N",
      .help = "workers of one job at most"},
@@ -301,6 +303,8 @@ static enum vn_status find_engine(struct vn_scheduler *s, struct vn_error *err)
     }
     if (access(s->engine, X_OK) != 0)
         return vn_fail(err, VN_ERR_NOT_FOUND, "%.300s, which verifies proofs, cannot be run: %s", s->engine, strerror(errno));
+    if (s->config.elf && access(s->config.elf, R_OK) != 0)
+        return vn_fail(err, VN_ERR_NOT_FOUND, "--elf: %.300s cannot be read: %s", s->config.elf, strerror(errno));
     return VN_OK;
 }
 

@@ -24,7 +24,7 @@ static void hash(char id[VN_HASH_ID], const uint8_t *bytes, size_t n)
         snprintf(id + 2 * i, 3, "%02x", digest[i]);
 }
 
-static void path_of(const struct vn_scheduler *s, const char *id, char *path, size_t size) { snprintf(path, size, "%s/%s.elf", s->config.programs_dir, id); }
+void vn_program_path(const struct vn_scheduler *s, const char *id, char *path, size_t size) { snprintf(path, size, "%s/%s.elf", s->config.programs_dir, id); }
 
 static int write_all(int fd, const uint8_t *p, size_t n)
 {
@@ -44,7 +44,7 @@ static enum vn_status store(const struct vn_scheduler *s, const char *id, const 
 {
     char path[4096], temporary[4096];
     const char *dir = s->config.programs_dir;
-    path_of(s, id, path, sizeof path);
+    vn_program_path(s, id, path, sizeof path);
     if (access(path, R_OK) == 0)
         return VN_OK;
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
@@ -77,14 +77,14 @@ enum vn_status vn_program_check(const struct vn_scheduler *s, const char *hash_i
         return VN_OK;
     if (!is_id(hash_id))
         return vn_fail(err, VN_ERR_ARGUMENT, "%.80s is not the id of a program: 64 lower-case hexadecimal digits", hash_id);
-    path_of(s, hash_id, path, sizeof path);
+    vn_program_path(s, hash_id, path, sizeof path);
     return access(path, R_OK) == 0 ? VN_OK : vn_fail(err, VN_ERR_NOT_FOUND, "Program %s is not registered", hash_id);
 }
 
 static enum vn_status load(const struct vn_scheduler *s, const char *id, uint8_t **bytes, size_t *n, struct vn_error *err)
 {
     char path[4096], found[VN_HASH_ID];
-    path_of(s, id, path, sizeof path);
+    vn_program_path(s, id, path, sizeof path);
     enum vn_status st = vn_read_file(path, VN_MAX_PROGRAM, "Program", bytes, n, err);
     if (st != VN_OK)
         return st;

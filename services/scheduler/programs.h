@@ -12,6 +12,8 @@
 void vn_program_request(struct vn_scheduler *s, struct vn_peer *p, const struct vn_bus_message *m);
 /* "" is known: the workers' own. Errors: NOT_FOUND, ARGUMENT (not an id). */
 enum vn_status vn_program_check(const struct vn_scheduler *s, const char *hash_id, struct vn_error *err) VN_MUST_CHECK;
+/* Where the ELF file of a program lies. */
+void vn_program_path(const struct vn_scheduler *s, const char *hash_id, char *path, size_t size);
 /* Sends the job's program over the link if the worker does not have it yet. What goes wrong fails the job when things settle. */
 void vn_program_send(struct vn_scheduler *s, struct vn_link *l, const struct vn_job *j);
 /* The worker says what it has: at registration, and in the answer to a program. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libshared/log.h"
+#include "services/scheduler/programs.h"
 #include "services/scheduler/report.h"
 #include "services/scheduler/scheduler.h"
 
@@ -217,7 +218,7 @@ static int start(struct vn_scheduler *s, struct vn_check *c)
     }
     c->output = pipe_ends[0];
     fcntl(c->output, F_SETFL, O_NONBLOCK);
-    char *argv[] = {s->engine, "verify", c->path, "--json", NULL};
+    char *argv[] = {s->engine, "verify", c->path, "--json", c->elf[0] ? "--elf" : NULL, c->elf, NULL};
     enum vn_status st = vn_child_spawn_output(&c->child, s->engine, argv, pipe_ends[1], NULL, 0, &err);
     close(pipe_ends[1]);
     if (st != VN_OK) {
@@ -243,6 +244,10 @@ void vn_proofs_verify(struct vn_scheduler *s, const struct vn_job *j)
     c->output = -1;
     c->child.pidfd = -1;
     memcpy(c->job_id, j->id, sizeof c->job_id);
+    if (j->hash_id[0])
+        vn_program_path(s, j->hash_id, c->elf, sizeof c->elf);
+    else if (s->config.elf)
+        snprintf(c->elf, sizeof c->elf, "%s", s->config.elf);
     c->next = s->checks;
     s->checks = c;
     VN_LOG(VN_LOG_DEBUG, "proof.received", "job=%s bytes=%zu", j->id, j->proof_len);

@@ -26,7 +26,7 @@
 
 struct vn_scheduler_config {
     char **bus;
-    char *proofs_dir, *programs_dir;
+    char *proofs_dir, *programs_dir, *elf;
     uint64_t no_save_proofs, compressed;
     uint64_t max_workers_per_job, max_total_workers, max_queued;
     uint64_t phase1_timeout, phase2_timeout; /* seconds */
@@ -87,6 +87,7 @@ struct vn_check {              /* one final proof between VERIFY and SAVED */
     struct vn_scheduler *scheduler;
     char job_id[37];
     char path[4096];           /* temporary file */
+    char elf[4096];            /* the program that must have run; "": not known here */
     struct vn_child child;     /* pidfd < 0 when it has ended */
     int output;                /* read end of its standard output */
     char text[512];            /* why it could not even start */

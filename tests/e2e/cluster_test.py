@@ -41,7 +41,7 @@ def run(*argv, check=True, timeout=300):
 class Cluster:
     """A coordinator and workers. transports: one of "http", "tcp", "ipc" per worker."""
 
-    def __init__(self, transports, elf, capacity=4):
+    def __init__(self, transports, elf, capacity=4, checked_elf=None):
         self.scratch = tempfile.TemporaryDirectory(prefix="venus-e2e-")
         self.dir = self.scratch.name
         self.inputs = os.path.join(self.dir, "inputs")
@@ -57,7 +57,7 @@ class Cluster:
             f.write(f'[bus]\ndirectory = "{self.bus_dir()}"\n')
         try:
             self.spawn("coordinator", "zisk-coordinator", "--config", config, "--host", "127.0.0.1", "--port", self.port, "--proofs-dir",
-                       self.proofs, "--bus", f"tcp://127.0.0.1:{self.bus_port}")
+                       self.proofs, "--bus", f"tcp://127.0.0.1:{self.bus_port}", *(["--elf", checked_elf] if checked_elf else []))
             self.wait_idle(0)
             for n, transport in enumerate(transports):
                 self.add_worker(n, transport)
@@ -171,7 +171,7 @@ def test_same_proof_from_any_cluster(tmp):
     elf = guest("sha256", tmp)
     proofs = []
     for n, transports in enumerate((["http"], ["tcp", "http"], ["ipc", "http", "tcp"])):
-        with Cluster(transports, elf) as c:
+        with Cluster(transports, elf, checked_elf=elf if n else None) as c:
             source = os.path.join(c.inputs if n != 1 else tmp, "in.bin")
             pack(DATA, source)
             out = os.path.join(tmp, f"{n}.proof")
@@ -243,6 +243,19 @@ def test_errors_reach_the_client(tmp):
         report = json.loads(verify(os.path.join(tmp, "good.proof"), elf).stdout)
         if bytes.fromhex(report["public_outputs"])[:4] != b"fine":
             fail(f"wrong output in {report}")
+
+
+def test_another_program_is_rejected(tmp):
+    """A coordinator that knows the program calls nothing a proof that workers made of another one."""
+    elf, other = guest("fibonacci", tmp), guest("sort", tmp)
+    with Cluster(["http"], elf, checked_elf=other) as c:
+        pack(bytes([9] + [0] * 7), os.path.join(c.inputs, "in.bin"))
+        p = c.client("prove", "--inputs-uri", "in.bin", "--compute-capacity", 4, "-o", os.path.join(tmp, "out"), check=False)
+        if p.returncode == 0 or os.path.exists(os.path.join(tmp, "out")) or glob.glob(os.path.join(c.proofs, "*.proof")):
+            fail(f"it was accepted: {p.stdout}{p.stderr}")
+        if "another program" not in p.stderr:
+            fail(f"no reason: {p.stderr}")
+        c.wait_idle(1)
 
 
 def test_worker_lost(tmp):
