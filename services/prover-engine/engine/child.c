@@ -367,10 +367,12 @@ static enum vn_status serve(const Venus__Engine__V1__Request *request, struct vn
         return vn_fail(err, VN_ERR_PEER, "the request names no ELF file");
     if (common->threads > 1024)
         return vn_fail(err, VN_ERR_PEER, "%u threads asked for, at most 1024 are allowed", common->threads);
+    int proves = request->work_case != VENUS__ENGINE__V1__REQUEST__WORK_SETUP && request->work_case != VENUS__ENGINE__V1__REQUEST__WORK_VERIFY;
     struct vn_work w;
     struct vn_work_options o = {
         .elf_path = common->elf_path,
         .cache_dir = common->cache_dir[0] ? common->cache_dir : NULL,
+        .shared_dir = proves && common->shared_dir[0] ? common->shared_dir : NULL,
         .threads = common->threads,
         .isa = common->isa[0] ? common->isa : NULL,
         .verify_constraints = common->verify_constraints,

@@ -52,7 +52,10 @@ enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err)
 {
     if (w->setup)
         return VN_OK;
-    return vn_setup_new(&w->setup, w->program, w->backend, w->pool, w->options.cache_dir, err);
+    enum vn_status status = vn_setup_new_shared(&w->setup, w->program, w->backend, w->pool, w->options.cache_dir, w->options.shared_dir, err);
+    if (status == VN_OK && w->setup->shared_trouble.status != VN_OK)
+        fprintf(stderr, "venus-engine: shared tables: %s: not used\n", w->setup->shared_trouble.text);
+    return status;
 }
 
 static struct vn_prover prover_of(struct vn_work *w)

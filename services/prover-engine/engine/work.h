@@ -14,6 +14,7 @@
 struct vn_work_options {
     const char *elf_path;
     const char *cache_dir; /* NULL: none */
+    const char *shared_dir; /* NULL: none; else vn_setup_new_shared's, for provers only */
     enum vn_abi abi;
     unsigned threads;      /* 0: all */
     const char *isa;       /* NULL: best */

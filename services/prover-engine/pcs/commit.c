@@ -3,6 +3,7 @@
 #include "services/prover-engine/pcs/commit.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "services/prover-engine/pcs/query.h"
 
@@ -74,10 +75,14 @@ enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_d
 
 void vn_pcs_commit_fini(struct vn_pcs_commit *c)
 {
-    vn_buffer_free(c->values);
-    vn_buffer_free(c->coefs);
-    vn_buffer_free(c->lde);
-    vn_merkle_free(&c->tree);
+    if (c->mapping) {
+        (void)munmap(c->mapping, c->mapping_bytes);
+    } else {
+        vn_buffer_free(c->values);
+        vn_buffer_free(c->coefs);
+        vn_buffer_free(c->lde);
+        vn_merkle_free(&c->tree);
+    }
     *c = (struct vn_pcs_commit){0};
 }
 

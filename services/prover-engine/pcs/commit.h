@@ -23,6 +23,8 @@ struct vn_pcs_commit {
     vn_fp *coefs;   /* n_stacks * N: stack after stack, slot after slot */
     vn_fp *lde;     /* codewords, see vn_pcs_codeword */
     struct vn_merkle_tree tree;
+    void *mapping;  /* NULL: the memory above is owned; else it lies in this read-only mapping, which vn_pcs_commit_fini ends */
+    size_t mapping_bytes;
 };
 
 /* Memory for the columns, all zero. */

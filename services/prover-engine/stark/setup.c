@@ -1,4 +1,4 @@
-/* Fills and commits the preprocessed tables of both kinds, then writes the key to the cache: complete or not at all. */
+/* Fills and commits the preprocessed tables of both kinds, or maps those of another process, then writes the key to the cache: complete or not at all. */
 #define _GNU_SOURCE
 #include "services/prover-engine/stark/setup.h"
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "services/prover-engine/stark/shared_tables.h"
 #include "services/prover-engine/verify/shape.h"
 
 struct fill {
@@ -37,7 +38,52 @@ static void fill_task(void *ctx, size_t position, unsigned thread)
     vn_pre_fill(f->kind, f->s->program, table, h, cols);
 }
 
-static enum vn_status build_kind(struct vn_setup *s, unsigned kind, const struct vn_backend *b, struct vn_pool *pool, struct vn_error *err)
+static enum vn_status build_tables(struct vn_setup *s, unsigned kind, const struct vn_pcs_tree *tree, struct vn_pool *pool)
+{
+    enum vn_status status = vn_pcs_commit_init(&s->pre[kind], &s->domain[kind], tree, 1);
+    if (status != VN_OK)
+        return status;
+    struct fill f = {s, kind};
+    vn_pool_run(pool, vn_air_kinds[kind].n_tables, fill_task, &f);
+    vn_pcs_commit_to_mont(&s->pre[kind], &s->domain[kind]);
+    return vn_pcs_commit_build(&s->pre[kind], &s->domain[kind]);
+}
+
+/* 1 if the tables are now mapped. */
+static int map_tables(struct vn_setup *s, const struct vn_shared_tables *shared, const struct vn_shared_shape *shape, struct vn_pool *pool)
+{
+    struct vn_error err = {0};
+    enum vn_status status = vn_shared_tables_map(shared, shape, pool, &s->pre[shape->kind], &err);
+    if (status != VN_OK && status != VN_ERR_NOT_FOUND)
+        s->shared_trouble = err;
+    return status == VN_OK;
+}
+
+/* Looks again once it has the lock: whoever had it before has published most likely. */
+static enum vn_status share_tables(struct vn_setup *s, const struct vn_shared_tables *shared, unsigned kind, const struct vn_pcs_tree *tree,
+                                   struct vn_pool *pool)
+{
+    struct vn_shared_shape shape = {kind, s->vk.pre_log_height[kind], tree};
+    if (map_tables(s, shared, &shape, pool))
+        return VN_OK;
+    int lock = vn_shared_tables_lock(shared, kind);
+    if (lock < 0) {
+        (void)!vn_fail(&s->shared_trouble, VN_ERR_IO, "cannot lock the tables: %s", strerror(errno));
+        return build_tables(s, kind, tree, pool);
+    }
+    enum vn_status status = VN_OK;
+    if (!map_tables(s, shared, &shape, pool)) {
+        status = build_tables(s, kind, tree, pool);
+        if (status == VN_OK)
+            (void)!vn_shared_tables_publish(shared, &shape, pool, &s->pre[kind], &s->shared_trouble);
+    }
+    (void)close(lock);
+    return status;
+}
+
+/* shared NULL: none. */
+static enum vn_status build_kind(struct vn_setup *s, unsigned kind, const struct vn_backend *b, struct vn_pool *pool, const struct vn_shared_tables *shared,
+                                 struct vn_error *err)
 {
     uint8_t *heights = s->vk.pre_log_height[kind];
     enum vn_status status = vn_pre_heights(kind, s->program, heights, err);
@@ -48,13 +94,7 @@ static enum vn_status build_kind(struct vn_setup *s, unsigned kind, const struct
     unsigned log_n = vn_kind_params[kind].log_n;
     status = vn_pcs_domain_init(&s->domain[kind], b, pool, log_n);
     if (status == VN_OK)
-        status = vn_pcs_commit_init(&s->pre[kind], &s->domain[kind], &tree, 1);
-    if (status == VN_OK) {
-        struct fill f = {s, kind};
-        vn_pool_run(pool, vn_air_kinds[kind].n_tables, fill_task, &f);
-        vn_pcs_commit_to_mont(&s->pre[kind], &s->domain[kind]);
-        status = vn_pcs_commit_build(&s->pre[kind], &s->domain[kind]);
-    }
+        status = shared ? share_tables(s, shared, kind, &tree, pool) : build_tables(s, kind, &tree, pool);
     if (status != VN_OK)
         return vn_fail(err, status, "no memory for the preprocessed tables");
     s->vk.pre_root[kind] = vn_merkle_root(&s->pre[kind].tree);
@@ -110,6 +150,12 @@ static enum vn_status cache_key(const struct vn_setup *s, const char *cache_dir,
 enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,
                             const char *cache_dir, struct vn_error *err)
 {
+    return vn_setup_new_shared(out, program, backend, pool, cache_dir, NULL, err);
+}
+
+enum vn_status vn_setup_new_shared(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,
+                                   const char *cache_dir, const char *shared_dir, struct vn_error *err)
+{
     if (program->compressed) /* two of its instructions may share a pc / 4 */
         return vn_fail(err, VN_ERR_UNSUPPORTED, "a program with compressed instructions can be executed, not proved");
     struct vn_setup *s = calloc(1, sizeof *s);
@@ -119,9 +165,12 @@ enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *prog
     s->vk.params_version = VN_PARAMS_VERSION;
     s->vk.entry = program->entry;
     memset(s->vk.pre_log_height, VN_LOG_HEIGHT_ABSENT, sizeof s->vk.pre_log_height);
+    struct vn_shared_tables shared = {.dir = -1};
+    int sharing = shared_dir && vn_shared_tables_open(&shared, shared_dir, program, &s->shared_trouble) == VN_OK;
     enum vn_status status = VN_OK;
     for (unsigned kind = 0; kind < VN_KIND_COUNT && status == VN_OK; kind++)
-        status = build_kind(s, kind, backend, pool, err);
+        status = build_kind(s, kind, backend, pool, sharing ? &shared : NULL, err);
+    vn_shared_tables_close(&shared);
     if (status == VN_OK) {
         s->vk_digest = vn_vk_digest(&s->vk);
         if (cache_dir)
