@@ -9,9 +9,9 @@ static const char *const vn_direction_labels[VN_DIRECTION_COUNT] = {"in", "out"}
 
 /* What an engine was asked for. */
 enum vn_metric_piece {
-    VN_PIECE_SETUP, VN_PIECE_EXECUTE, VN_PIECE_CONTRIBUTE, VN_PIECE_PROVE, VN_PIECE_AGGREGATE, VN_PIECE_VERIFY, VN_PIECE_COUNT
+    VN_METRIC_PIECE_SETUP, VN_METRIC_PIECE_EXECUTE, VN_METRIC_PIECE_CONTRIBUTE, VN_METRIC_PIECE_PROVE, VN_METRIC_PIECE_AGGREGATE, VN_METRIC_PIECE_VERIFY, VN_METRIC_PIECE_COUNT
 };
-static const char *const vn_piece_labels[VN_PIECE_COUNT] = {"setup", "execute", "contribute", "prove", "aggregate", "verify"};
+static const char *const vn_piece_labels[VN_METRIC_PIECE_COUNT] = {"setup", "execute", "contribute", "prove", "aggregate", "verify"};
 
 /* How an engine ended: with a result, with a failure it reported, without either, or killed because nobody wanted it any more. */
 enum vn_metric_engine_outcome { VN_OUTCOME_OK, VN_OUTCOME_FAILED, VN_OUTCOME_CRASHED, VN_OUTCOME_CANCELLED, VN_OUTCOME_COUNT };

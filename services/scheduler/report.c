@@ -40,7 +40,7 @@ void vn_report_verifier(struct vn_scheduler *s, enum vn_verifier_end end)
 {
     static const unsigned outcomes[] = {[VN_VERIFIER_OK] = VN_OUTCOME_OK, [VN_VERIFIER_FAILED] = VN_OUTCOME_FAILED, [VN_VERIFIER_CRASHED] = VN_OUTCOME_CRASHED,
                                         [VN_VERIFIER_CANCELLED] = VN_OUTCOME_CANCELLED};
-    vn_metrics_add(s->metrics, vn_metric2(VN_SM_ENGINE_OUTCOMES, VN_PIECE_VERIFY, outcomes[end]), 1);
+    vn_metrics_add(s->metrics, vn_metric2(VN_SM_ENGINE_OUTCOMES, VN_METRIC_PIECE_VERIFY, outcomes[end]), 1);
 }
 
 void vn_report_gauges(struct vn_scheduler *s)

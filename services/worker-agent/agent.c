@@ -14,6 +14,7 @@
 
 #include "libshared/log.h"
 #include "libshared/process.h"
+#include "services/worker-agent/agent_meter.h"
 #include "services/worker-agent/agent_state.h"
 #include "services/worker-agent/programs.h"
 
@@ -114,8 +115,12 @@ static void send_registration(struct vn_agent *a)
         m.register_ = &hello;
     }
     uint8_t bytes[512 + VN_PROGRAMS_KEPT * (VN_PROGRAM_ID + 3)]; /* ids are checked to be short */
-    if (zisk__distributed__api__v1__worker_message__get_packed_size(&m) <= sizeof bytes)
-        a->registered_sent = vn_link_send(a->link, bytes, zisk__distributed__api__v1__worker_message__pack(&m, bytes)) == VN_OK;
+    if (zisk__distributed__api__v1__worker_message__get_packed_size(&m) > sizeof bytes)
+        return;
+    size_t n = zisk__distributed__api__v1__worker_message__pack(&m, bytes);
+    a->registered_sent = vn_link_send(a->link, bytes, n) == VN_OK;
+    if (a->registered_sent)
+        vn_meter_sent(a, n);
 }
 
 /* 1 if something was sent. */
@@ -136,6 +141,8 @@ static int flush(struct vn_agent *a)
     }
     if (s != VN_OK)
         VN_LOG(VN_LOG_ERROR, "message.lost", "bytes=%zu reason=\"%s\"", o->n_bytes, vn_status_text(s));
+    else
+        vn_meter_sent(a, o->n_bytes);
     a->queue = o->next;
     if (!a->queue)
         a->queue_end = &a->queue;
@@ -184,6 +191,7 @@ static void link_down(struct vn_agent *a, const char *why, uint64_t at_least_ns)
     char text[256];
     uint64_t wait;
     vn_link_close(&a->link);
+    vn_meter_connected(a, 0);
     a->failures++;
     wait = back_off_ns(a);
     if (wait < at_least_ns)
@@ -203,6 +211,7 @@ static void stop(struct vn_agent *a)
     a->stopping = 1;
     vn_agent_drop_job(a);
     vn_link_close(&a->link);
+    vn_meter_connected(a, 0);
     a->connection = VN_CONNECTION_WAITING;
     a->retry_at_ns = VN_NEVER;
 }
@@ -227,6 +236,7 @@ static void take_register_response(struct vn_agent *a, const Zisk__Distributed__
 {
     char text[300];
     if (!r->accepted) {
+        vn_meter_registration(a, 0);
         snprintf(text, sizeof text, "registration refused: %.250s", r->message);
         link_down(a, text, 0);
         return;
@@ -234,6 +244,8 @@ static void take_register_response(struct vn_agent *a, const Zisk__Distributed__
     if (a->connection != VN_CONNECTION_REGISTERING)
         return;
     a->connection = VN_CONNECTION_READY;
+    vn_meter_registration(a, 1);
+    vn_meter_connected(a, 1);
     a->failures = 0;
     VN_LOG(VN_LOG_INFO, "worker.registered", "url=%s worker=%s units=%u job=%s", a->config->url, a->config->job.worker_id, a->config->compute_units,
            a->job ? a->job->id : "-");
@@ -324,11 +336,13 @@ static int take_link_event(struct vn_agent *a)
         break;
     case VN_LINK_MESSAGE:
         a->last_heard_ns = vn_clock_monotonic_ns();
+        vn_meter_received(a, event.n_bytes);
         take_message(a, event.message);
         zisk__distributed__api__v1__coordinator_message__free_unpacked(event.message, NULL);
         break;
     case VN_LINK_MALFORMED:
         a->last_heard_ns = vn_clock_monotonic_ns();
+        vn_meter_received(a, event.n_bytes);
         VN_LOG(VN_LOG_WARN, "message.malformed", "%s", "");
         vn_agent_report(a, "", "A message of the coordinator could not be parsed");
         break;
@@ -442,8 +456,10 @@ enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_erro
     if (a.signals < 0)
         return vn_fail(err, VN_ERR_IO, "signalfd: %s", strerror(errno));
     a.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (a.epoll < 0 || !vn_agent_watch(&a, a.signals, EPOLLIN, VN_WATCH_SIGNALS, 0)) {
-        enum vn_status s = vn_fail(err, VN_ERR_IO, "epoll: %s", strerror(errno));
+    enum vn_status s = a.epoll < 0 || !vn_agent_watch(&a, a.signals, EPOLLIN, VN_WATCH_SIGNALS, 0)
+                           ? vn_fail(err, VN_ERR_IO, "epoll: %s", strerror(errno))
+                           : vn_meter_open(&a, err);
+    if (s != VN_OK) {
         if (a.epoll >= 0)
             close(a.epoll);
         close(a.signals);
@@ -455,6 +471,7 @@ enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_erro
     vn_process_notify("READY=1");
     run_loop(&a);
     drop_queued(&a, 1);
+    vn_meter_close(&a);
     close(a.epoll);
     close(a.signals);
     VN_LOG(VN_LOG_INFO, "worker.stopped", "%s", "");

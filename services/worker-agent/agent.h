@@ -17,11 +17,13 @@ struct vn_agent_config {
     uint32_t compute_units;
     uint32_t reconnect_s;
     uint32_t heartbeat_timeout_s;
+    const char *metrics_host;
+    uint16_t metrics_port;   /* 0: no metrics */
     struct vn_job_settings job;
 };
 
 /* Runs until SIGTERM or SIGINT; then the engines are ended and job directories are gone; SIGHUP reopens the log file. Blocks those signals in the process.
- * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself could not be set up; VN_ERR_ARGUMENT, VN_ERR_PERMISSION: the URL can never be connected to. */
+ * Errors: VN_ERR_MEMORY, VN_ERR_IO: the loop itself or its metrics could not be set up; VN_ERR_ARGUMENT: the metrics' host is unknown; VN_ERR_ARGUMENT, VN_ERR_PERMISSION: the URL can never be connected to. */
 enum vn_status vn_agent_run(const struct vn_agent_config *config, struct vn_error *err) VN_MUST_CHECK;
 
 #endif

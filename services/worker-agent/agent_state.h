@@ -2,6 +2,7 @@
 #define VN_AGENT_STATE_H
 /* What the parts of the agent share: agent.c owns the loop and the connection, agent_work.c tasks and the engine. */
 
+#include "libshared/metrics.h"
 #include "services/worker-agent/agent.h"
 #include "services/worker-agent/engine_process.h"
 #include "services/worker-agent/link.h"
@@ -32,7 +33,7 @@ struct vn_slot {
     int polls_write;
     unsigned attempt;        /* of the piece at hand, from 0 */
     uint32_t done;           /* shards of the piece that the engine reported */
-    uint64_t kill_at_ns, linger_until_ns;
+    uint64_t started_ns, kill_at_ns, linger_until_ns;
 };
 
 struct vn_agent {
@@ -55,6 +56,12 @@ struct vn_agent {
     unsigned n_running;    /* slots with an engine */
     uint64_t idle_since_ns; /* of a job that waits for its coordinator */
     uint64_t last_progress_ns;
+
+    struct vn_metrics *metrics; /* NULL: off */
+    struct vn_metrics_server *metrics_server;
+    int task_open;         /* a task of the job is not answered yet: task, since task_since_ns */
+    task_type task;
+    uint64_t task_since_ns;
 };
 
 /* agent.c: queues a WorkerMessage. post takes bytes (from malloc). */

@@ -8,6 +8,7 @@
 
 #include "libshared/log.h"
 #include "libshared/process.h"
+#include "services/worker-agent/agent_meter.h"
 #include "services/worker-agent/agent_state.h"
 
 #define TERM_GRACE_NS (2 * VN_SECOND_NS)
@@ -36,6 +37,7 @@ void vn_agent_drop_job(struct vn_agent *a)
 {
     if (!a->job)
         return;
+    vn_meter_task_ended(a, VN_METER_CANCELLED);
     if (a->n_running > 0 && !a->dying) {
         a->dying = a->job;
         a->job = NULL;
@@ -48,10 +50,12 @@ void vn_agent_drop_job(struct vn_agent *a)
         return;
     }
     vn_job_free(&a->job);
+    vn_meter_jobs(a);
 }
 
 static void fail_job(struct vn_agent *a, task_type type, const char *text)
 {
+    vn_meter_task_ended(a, VN_METER_FAILED);
     refuse(a, a->job->id, type, text);
     vn_agent_drop_job(a);
 }
@@ -67,6 +71,7 @@ static void answer(struct vn_agent *a)
         return;
     }
     VN_LOG(VN_LOG_INFO, "task.done", "job=%s task=%d stage=%s bytes=%zu", a->job->id, (int)type, vn_job_stage_name(a->job), len);
+    vn_meter_task_ended(a, VN_METER_OK);
     vn_agent_post(a, bytes, len, 0);
     a->idle_since_ns = vn_clock_monotonic_ns();
     if (a->job->stage == VN_JOB_DONE)
@@ -105,6 +110,7 @@ static void take_contribution(struct vn_agent *a, const task_request *task)
 {
     struct vn_error err = {0};
     if (a->job && strcmp(a->job->id, task->job_id) == 0) {
+        vn_meter_task_came(a, TASK_CONTRIBUTION);
         fail_job(a, TASK_CONTRIBUTION, "PARTIAL_CONTRIBUTION came twice for the job");
         return;
     }
@@ -116,11 +122,14 @@ static void take_contribution(struct vn_agent *a, const task_request *task)
             fail_job(a, vn_job_task(a->job), "The coordinator gave this worker another job");
         vn_agent_drop_job(a);
     }
+    vn_meter_task_came(a, TASK_CONTRIBUTION);
     double now = (double)vn_clock_wall_ns() / 1e9;
     if (vn_job_open(&a->job, &a->config->job, task, now, &err) != VN_OK) {
+        vn_meter_task_ended(a, VN_METER_FAILED);
         refuse(a, task->job_id, TASK_CONTRIBUTION, err.text);
         return;
     }
+    vn_meter_jobs(a);
     VN_LOG(VN_LOG_INFO, "job.started", "job=%s rank=%u units=%zu/%u directory=%s", a->job->id, a->job->rank, a->job->n_owned_units, a->job->units,
            a->job->dir.path);
     a->idle_since_ns = vn_clock_monotonic_ns();
@@ -130,6 +139,7 @@ static void take_contribution(struct vn_agent *a, const task_request *task)
 static void take_prove(struct vn_agent *a, const task_request *task)
 {
     struct vn_error err = {0};
+    vn_meter_task_came(a, TASK_PROVE);
     if (task->params_case != ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_REQUEST__PARAMS_PROVE_PARAMS || !task->prove_params)
         fail_job(a, TASK_PROVE, "PROVE without prove_params");
     else if (vn_job_prove(a->job, task->prove_params, &err) != VN_OK)
@@ -143,6 +153,7 @@ static void take_prove(struct vn_agent *a, const task_request *task)
 static void take_aggregate(struct vn_agent *a, const task_request *task)
 {
     struct vn_error err = {0};
+    vn_meter_task_came(a, TASK_AGGREGATE);
     if (task->params_case != ZISK__DISTRIBUTED__API__V1__EXECUTE_TASK_REQUEST__PARAMS_AGG_PARAMS || !task->agg_params) {
         fail_job(a, TASK_AGGREGATE, "AGGREGATE without agg_params");
         return;
@@ -161,8 +172,10 @@ static void take_aggregate(struct vn_agent *a, const task_request *task)
     size_t len;
     if (vn_job_answer(a->job, TASK_AGGREGATE, &bytes, &len, &err) != VN_OK)
         fail_job(a, TASK_AGGREGATE, err.text);
-    else
+    else {
+        vn_meter_task_ended(a, VN_METER_OK);
         vn_agent_post(a, bytes, len, 0);
+    }
     a->idle_since_ns = vn_clock_monotonic_ns();
 }
 
@@ -171,6 +184,7 @@ void vn_agent_take_task(struct vn_agent *a, const task_request *task)
     char text[400];
     if (strcmp(task->worker_id, a->config->job.worker_id) != 0) {
         snprintf(text, sizeof text, "The task is for worker %.100s, this is worker %.100s", task->worker_id, a->config->job.worker_id);
+        vn_meter_task_refused(a, task->task_type);
         refuse(a, task->job_id, task->task_type, text);
         return;
     }
@@ -180,6 +194,7 @@ void vn_agent_take_task(struct vn_agent *a, const task_request *task)
     }
     if (!a->job || strcmp(a->job->id, task->job_id) != 0) {
         snprintf(text, sizeof text, "Worker %.100s does not know job %.128s", a->config->job.worker_id, task->job_id);
+        vn_meter_task_refused(a, task->task_type);
         refuse(a, task->job_id, task->task_type, text);
     } else if (task->task_type == TASK_PROVE)
         take_prove(a, task);
@@ -251,6 +266,7 @@ static void piece_failed(struct vn_agent *a, struct vn_slot *slot, const struct 
     VN_LOG(VN_LOG_WARN, "engine.retry", "job=%s piece=%s status=%s reason=\"%s\"", a->job->id, vn_piece_name(&slot->piece), vn_status_name(err->status),
            vn_agent_plain(text, sizeof text, err->text));
     vn_job_clear_piece(a->job, &slot->piece);
+    vn_meter_engine_retried(a, &slot->piece);
     start_piece(a, slot);
 }
 
@@ -285,6 +301,7 @@ static void start_piece(struct vn_agent *a, struct vn_slot *slot)
         return;
     }
     a->n_running++;
+    vn_meter_engine_started(a, slot);
     VN_LOG(VN_LOG_DEBUG, "engine.started", "job=%s piece=%s slot=%u pid=%ld", a->job->id, vn_piece_name(&slot->piece), index_of(a, slot),
            (long)slot->engine.child.pid);
     if (!watch_engine(a, slot) || !vn_agent_watch(a, slot->engine.child.pidfd, EPOLLIN, VN_WATCH_ENGINE_END, index_of(a, slot))) {
@@ -292,6 +309,7 @@ static void start_piece(struct vn_agent *a, struct vn_slot *slot)
         vn_engine_signal(&slot->engine, SIGKILL);
         (void)!vn_engine_reap(&slot->engine, &exit_code); /* short: it has just been killed */
         a->n_running--;
+        vn_meter_engine_ended(a, slot, NULL, 1);
         vn_fail(&err, VN_ERR_IO, "The engine cannot be watched");
         piece_failed(a, slot, &err);
     }
@@ -375,6 +393,7 @@ static void piece_ended(struct vn_agent *a, struct vn_slot *slot, const engine_e
         piece_failed(a, slot, &err);
         return;
     }
+    vn_meter_piece_done(a, &slot->piece, word->result);
     if (a->job->stage != VN_JOB_DONE)
         stage_progress(a);
     go_on(a);
@@ -393,11 +412,13 @@ void vn_agent_engine_ended(struct vn_agent *a, unsigned index)
     if (vn_engine_reap(&slot->engine, &exit_code) != VN_OK)
         exit_code = vn_status_exit_code(VN_ERR_IO);
     a->n_running--;
+    vn_meter_engine_ended(a, slot, word, !a->dying);
     slot->kill_at_ns = slot->linger_until_ns = VN_NEVER;
     VN_LOG(VN_LOG_DEBUG, "engine.ended", "pid=%ld exit=%d", pid, exit_code);
     if (a->dying) {
         if (a->n_running == 0) {
             vn_job_free(&a->dying);
+            vn_meter_jobs(a);
             if (a->job && vn_job_needs_engine(a->job))
                 go_on(a);
         }

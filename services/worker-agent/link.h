@@ -21,6 +21,7 @@ enum vn_link_event_kind {
 struct vn_link_event {
     enum vn_link_event_kind kind;
     coordinator_message *message; /* VN_LINK_MESSAGE: caller's, to be freed with ..._free_unpacked */
+    size_t n_bytes;               /* VN_LINK_MESSAGE, VN_LINK_MALFORMED: its length on the wire */
     char text[256];
 };
 

@@ -54,6 +54,7 @@ static enum vn_status translate(struct bus_link *b, const struct vn_bus_message 
             return VN_ERR_BUSY;
         event->message = zisk__distributed__api__v1__coordinator_message__unpack(NULL, m->body_len, m->body);
         event->kind = event->message ? VN_LINK_MESSAGE : VN_LINK_MALFORMED;
+        event->n_bytes = m->body_len;
         return VN_OK;
     case VN_KIND_STREAM_CLOSED:
         event->kind = VN_LINK_DOWN;

@@ -89,8 +89,9 @@ static int start_call(struct grpc_link *g)
     return start(g, OP_STATUS, status) && start(g, OP_START, metadata) && start(g, OP_HEADERS, headers) && start_recv(g);
 }
 
-static coordinator_message *parse(grpc_byte_buffer *buffer)
+static coordinator_message *parse(grpc_byte_buffer *buffer, size_t *n_bytes)
 {
+    *n_bytes = grpc_byte_buffer_length(buffer);
     grpc_byte_buffer_reader reader;
     if (!grpc_byte_buffer_reader_init(&reader, buffer))
         return NULL;
@@ -125,7 +126,7 @@ static enum vn_status handle(struct grpc_link *g, struct note note, struct vn_li
     case OP_RECV: {
         if (!note.ok || !g->received)
             return VN_ERR_BUSY; /* end of the stream; the status follows */
-        event->message = parse(g->received);
+        event->message = parse(g->received, &event->n_bytes);
         grpc_byte_buffer_destroy(g->received);
         g->received = NULL;
         event->kind = event->message ? VN_LINK_MESSAGE : VN_LINK_MALFORMED;

@@ -1,4 +1,4 @@
-/* Keys, flags and defaults are those of the public documentation; engine, shard-log2 and isa are this worker's own. */
+/* Keys, flags and defaults are those of the public documentation; engine, shard-log2, isa and metrics are this worker's own. */
 #include "services/worker-agent/worker_config.h"
 
 #include <errno.h>
@@ -38,6 +38,10 @@ static const struct vn_config_item items[] = {
     {.key = "logging.format", .type = VN_CONFIG_STRING, .offset = AT(log_format), .fallback = "pretty", .choices = "pretty|json|compact",
      .help = "form of log lines"},
     {.key = "logging.file_path", .type = VN_CONFIG_STRING, .offset = AT(log_path), .help = "log to this file as well; SIGHUP opens it anew"},
+    {.key = "metrics.host", .flag = "metrics-host", .type = VN_CONFIG_STRING, .offset = AT(metrics_host), .fallback = "127.0.0.1", .value_name = "HOST",
+     .help = "address to serve metrics on"},
+    {.key = "metrics.port", .flag = "metrics-port", .type = VN_CONFIG_NUMBER, .offset = AT(metrics_port), .fallback = "0", .min = 0, .max = 65535,
+     .value_name = "PORT", .help = "serve metrics over HTTP on this port; 0: not at all"},
     {.flag = "proving-key", .short_flag = 'k', .type = VN_CONFIG_STRING, .offset = AT(proving_key), .value_name = "FOLDER",
      .help = "folder that set-up data of programs is kept in (default: ~/.zisk/provingKey)"},
     {.flag = "elf", .short_flag = 'e', .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE", .help = "guest program (required)"},
@@ -303,6 +307,8 @@ struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
         .compute_units = (uint32_t)c->compute_units,
         .reconnect_s = (uint32_t)c->reconnect_s,
         .heartbeat_timeout_s = (uint32_t)c->heartbeat_timeout_s,
+        .metrics_host = c->metrics_host,
+        .metrics_port = (uint16_t)c->metrics_port,
         .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .isa = c->isa ? c->isa : "", .inputs_folder = c->inputs_folder,
                 .threads = threads_of(c), .slots = (uint32_t)c->max_streams, .packages = packages_of(c), .keep_nothing = c->minimal_memory != 0,
                 .hints = c->hints != 0, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},

@@ -11,8 +11,8 @@
 struct vn_worker_config {
     char *worker_id, *environment, *inputs_folder, *url;
     uint64_t compute_units, reconnect_s, heartbeat_timeout_s;
-    char *log_level, *log_format, *log_path;
-    uint64_t verbose;
+    char *log_level, *log_format, *log_path, *metrics_host;
+    uint64_t verbose, metrics_port;
     char *proving_key, *elf, *engine, *isa, *asm_path, *debug;
     uint64_t threads, shard_log2, verify_constraints, hints, max_streams, max_witness_stored, minimal_memory;
     uint64_t emulator, asm_port, shared_tables, unlock_mapped_memory, rma, preallocate;

@@ -6,12 +6,14 @@ import json
 import os
 import queue
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
+import urllib.request
 
 WORKER, PROTO = sys.argv[1], sys.argv[2]
 FILTER = sys.argv[3] if len(sys.argv) > 3 else ""
@@ -790,6 +792,73 @@ def test_execution_alone(c, w):
     assert [p[0] for p in w.pieces()] == ["execute"] and not glob.glob(w.directories()[0] + "/*.pkg")
     c.say(job_cancelled=api.JobCancelled(job_id=JOB, reason="the program has been executed"))
     until(lambda: not w.directories(), "the directory stays")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def scrape(port):
+    """{'name{labels}': value}"""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open("http://127.0.0.1:%d/metrics" % port, timeout=5) as r:
+        lines = r.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def test_metrics(c, w):
+    c.accept()
+    port = free_port()
+    w.again(c, config='[metrics]\nhost = "localhost"\nport = %d\n' % port)
+    c.accept()
+    until(lambda: scrape(port)["venus_agent_connected"] == 1, "not connected")
+    m = scrape(port)
+    assert m["venus_agent_compute_units"] == 7 and abs(m["venus_start_time_seconds"] - time.time()) < 60
+    assert m['venus_agent_registrations_total{answer="accepted"}'] == 1 and m["venus_agent_jobs"] == 0
+
+    data = image("crash")  # every piece once
+    seed = hashlib.sha256(data).digest()
+    c.say(execute_task=contribution(w, data=data))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+    assert scrape(port)["venus_agent_jobs"] == 1
+    c.say(execute_task=prove(w, seed))
+    answer(c, api.PROVE)
+    c.say(execute_task=aggregate(w, last=True))
+    answer(c, api.AGGREGATE)
+    c.say(execute_task=contribution(w, data=image("guest"), job="second"))
+    refused(c, api.PARTIAL_CONTRIBUTION, "boom")
+    c.say(execute_task=prove(w, seed, job="never-heard-of"))
+    refused(c, api.PROVE, "does not know job")
+    c.say(execute_task=contribution(w, data=image("hang"), job="third"))
+    until(lambda: scrape(port)["venus_agent_engines"] == 1, "no engine")
+    assert scrape(port)["venus_agent_jobs"] == 1
+    c.say(job_cancelled=api.JobCancelled(job_id="third"))
+    until(lambda: scrape(port)["venus_agent_jobs"] == 0, "the job stays")
+
+    m = scrape(port)
+    outcomes = {"execute": (1, 1, 1, 1), "contribute": (1, 0, 1, 0), "prove": (5, 0, 5, 0), "aggregate": (1, 0, 1, 0), "setup": (0,) * 4, "verify": (0,) * 4}
+    for piece, expected in outcomes.items():
+        got = tuple(m['venus_engine_outcomes_total{piece="%s",outcome="%s"}' % (piece, o)] for o in ("ok", "failed", "crashed", "cancelled"))
+        assert got == expected, (piece, got)
+        assert m['venus_engine_seconds_count{piece="%s"}' % piece] == sum(expected) and m['venus_engine_retries_total{piece="%s"}' % piece] == expected[2]
+    tasks = {"partial_contribution": (1, 1, 1), "prove": (1, 1, 0), "aggregate": (1, 0, 0)}
+    for task, expected in tasks.items():
+        got = tuple(m['venus_agent_tasks_total{task="%s",outcome="%s"}' % (task, o)] for o in ("ok", "failed", "cancelled"))
+        assert got == expected, (task, got)
+        assert m['venus_agent_task_seconds_count{task="%s"}' % task] == expected[0] + expected[1]
+    assert (m["venus_agent_executed_steps_total"], m["venus_agent_shards_proved_total"], m["venus_agent_engines"]) == (123456789, 5, 0)
+    assert m['venus_agent_link_bytes_total{direction="in"}'] > 500 and m['venus_agent_link_bytes_total{direction="out"}'] > 500
+
+    # Another worker on the same port does not start.
+    second = subprocess.run([*w.process.args, "--metrics-host", "127.0.0.1", "--metrics-port", str(port)], stderr=subprocess.PIPE, timeout=20)
+    assert second.returncode != 0 and b"metrics: cannot listen on 127.0.0.1 port %d: Address already in use" % port in second.stderr, second
+
+    c.close_stream()
+    until(lambda: scrape(port)["venus_agent_connected"] == 0, "still connected")
+    c.accept(kind="register")
+    until(lambda: scrape(port)['venus_agent_registrations_total{answer="accepted"}'] == 2, "not counted")
 
 
 def run(test, transport):
