@@ -129,6 +129,8 @@ enum vn_status vn_job_with_request(const struct vn_job *job, const struct vn_pie
     Venus__Engine__V1__Common common = VENUS__ENGINE__V1__COMMON__INIT;
     common.elf_path = job->elf ? job->elf : (char *)set->elf;
     common.cache_dir = (char *)set->cache_dir;
+    if (set->shared_dir)
+        common.shared_dir = (char *)set->shared_dir;
     common.threads = set->threads;
     common.isa = (char *)set->isa;
     common.verify_constraints = set->verify_constraints;

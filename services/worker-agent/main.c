@@ -4,6 +4,8 @@
 #include "libshared/config.h"
 #include "libshared/log.h"
 #include "services/worker-agent/agent.h"
+#include "services/worker-agent/job_dir.h"
+#include "services/worker-agent/tables.h"
 #include "services/worker-agent/worker_config.h"
 
 static int complain(const struct vn_error *err)
@@ -28,7 +30,14 @@ static enum vn_status run(const struct vn_worker_config *config, struct vn_error
     VN_LOG(VN_LOG_INFO, "worker.started", "worker=%s units=%llu url=%s elf=\"%s\" inputs=\"%s\" cache=\"%s\" environment=%s", config->worker_id,
            (unsigned long long)config->compute_units, config->url, config->elf, config->inputs_folder, config->proving_key, config->environment);
     struct vn_agent_config agent = vn_worker_agent_config(config);
-    s = vn_agent_run(&agent, err);
+    struct vn_tables tables = {.fd = -1};
+    if (config->shared_tables) {
+        s = vn_tables_open(&tables, VN_JOB_DIR_BASE, err);
+        agent.job.shared_dir = tables.path;
+    }
+    if (s == VN_OK)
+        s = vn_agent_run(&agent, err);
+    vn_tables_close(&tables);
     vn_log_close();
     return s;
 }

@@ -51,7 +51,7 @@ static const struct vn_config_item items[] = {
     {.flag = "asm-port", .type = VN_CONFIG_NUMBER, .offset = AT(asm_port), .fallback = "23115", .min = 1, .max = 65535, .conflicts = "emulator",
      .value_name = "PORT", .help = "base port of a native executor's services; no port is opened"},
     {.flag = "shared-tables", .short_flag = 'j', .type = VN_CONFIG_BOOL, .offset = AT(shared_tables),
-     .help = "one copy of the preprocessed tables for all engines of the host; for now each engine has its own"},
+     .help = "one copy of the preprocessed tables for all engines of this user on the host, in shared memory"},
     {.flag = "verbose", .short_flag = 'v', .type = VN_CONFIG_COUNT, .offset = AT(verbose),
      .help = "log level: -v warn, -vv info, -vvv debug, -vvvv trace; stronger than RUST_LOG and logging.level, which count without -v"},
     {.flag = "debug", .short_flag = 'd', .type = VN_CONFIG_OPTVAL, .offset = AT(debug), .value_name = "COMPONENTS",
@@ -268,7 +268,6 @@ const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const
         {c->asm_path != NULL, "--asm", "there is no native executor yet: the program is interpreted"},
         {c->asm_port != 23115, "--asm-port", "there is no native executor yet: no port is opened"},
         {c->unlock_mapped_memory != 0, "--unlock-mapped-memory", "the interpreter locks no memory"},
-        {c->shared_tables != 0, "--shared-tables", "the engine cannot share its tables yet: each has its own copy"},
         {c->rma != 0, "--rma", "there is no MPI here: nothing changes"},
         {c->preallocate != 0, "--preallocate", "engines compute on the CPU: nothing changes"},
     };

@@ -39,7 +39,7 @@ def run(*argv, check=True, timeout=300):
 
 
 class Cluster:
-    """A coordinator and workers. transports: one of "http", "tcp", "ipc" per worker."""
+    """A coordinator and workers. transports: one of "http", "tcp", "ipc" per worker; three workers share their tables."""
 
     def __init__(self, transports, elf, capacity=4, checked_elf=None):
         self.scratch = tempfile.TemporaryDirectory(prefix="venus-e2e-")
@@ -80,7 +80,7 @@ class Cluster:
         url = {"http": self.url, "tcp": f"tcp://127.0.0.1:{self.bus_port}", "ipc": f"ipc://{self.bus_dir()}/bus.sock"}[transport]
         return self.spawn(f"worker-{n}", "zisk-worker", "--coordinator-url", url, "--worker-id", f"w{n}", "--compute-capacity", self.capacity,
                           "--elf", self.elf, "--proving-key", os.path.join(self.dir, "cache"), "--inputs-folder", self.inputs,
-                          "--shard-log2", SHARD_LOG2, "-n", "1")
+                          "--shard-log2", SHARD_LOG2, "-n", "1", *(["--shared-tables"] if len(self.transports) == 3 else []))
 
     def client(self, *argv, check=True, timeout=300):
         return run(os.path.join(BIN, "zisk-coordinator"), argv[0], "--coordinator-url", self.url, *argv[1:], check=check, timeout=timeout)
@@ -127,6 +127,7 @@ class Cluster:
         for log in self.logs:
             log.close()
         left = [path for p in self.processes for path in glob.glob(f"/dev/shm/venus-{p.pid}-*")]
+        left += glob.glob("/dev/shm/venus-tables-*") if len(self.transports) == 3 else []
         sockets = glob.glob(os.path.join(self.bus_dir(), "*"))
         self.scratch.cleanup()
         if not kind:

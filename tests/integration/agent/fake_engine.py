@@ -97,6 +97,8 @@ def main():
         time.sleep(60)
     if mode == "elf":
         fail(12, "The guest is " + request.common.elf_path)
+    if mode == "tables":
+        fail(12, "The tables are shared in [%s]" % request.common.shared_dir)
     if mode == "dead":
         os._exit(16)
     if mode == "garbage":

@@ -454,10 +454,38 @@ def test_killed_worker_is_swept_after(c, w):
 
 def test_notices(c, w):
     c.accept()
-    w.again(c, "-z", "--asm", "guest.bin", "-j")
+    w.again(c, "-z", "--asm", "guest.bin")
     c.accept()
-    assert [line.split("option=")[1].split()[0] for line in w.log().splitlines() if "option.notice" in line] == ["--asm", "--shared-tables", "--preallocate"]
+    assert [line.split("option=")[1].split()[0] for line in w.log().splitlines() if "option.notice" in line] == ["--asm", "--preallocate"]
     assert "the program is interpreted" in w.log()
+
+
+def test_shared_tables(c, w):
+    """The folder is there as long as a worker with -j, however many."""
+    folder = "/dev/shm/venus-tables-%d" % os.geteuid()
+    c.accept()
+    c.say(execute_task=contribution(w, data=image("tables")))
+    refused(c, api.PARTIAL_CONTRIBUTION, "shared in []")
+    w.again(c, "-j")
+    c.accept()
+    c.say(execute_task=contribution(w, data=image("tables"), job="second"))
+    refused(c, api.PARTIAL_CONTRIBUTION, "shared in [%s]" % folder)
+    assert os.stat(folder).st_mode & 0o7777 == 0o700
+    second = Worker(c, "-j", worker_id="worker-two")
+    try:
+        c.expect("register")
+        with open(folder + "/program.pre", "w") as f:
+            f.write("tables")
+        w.stop()
+        assert os.path.exists(folder + "/program.pre")
+        second.stop()
+        assert not os.path.exists(folder)
+        os.symlink("/tmp", folder)
+        third = subprocess.run(second.process.args, stderr=subprocess.PIPE, timeout=20)
+        os.unlink(folder)
+        assert third.returncode != 0 and b"is not a folder of this user with mode 0700" in third.stderr, third
+    finally:
+        second.kill()
 
 
 def whole_job(c, w, mode, expected_pieces, shards=SHARDS):

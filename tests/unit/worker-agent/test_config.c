@@ -60,7 +60,7 @@ Test(config, every_flag)
     cr_assert(eq(str, (char *)a.job.cache_dir, "/tmp"));
     cr_assert(a.job.slots == 2 && a.job.packages == 2 && a.job.keep_nothing && a.job.hints);
     cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_DEBUG));
-    static const char *const noticed[] = {"--asm", "--asm-port", "--unlock-mapped-memory", "--shared-tables", "--rma", "--preallocate"};
+    static const char *const noticed[] = {"--asm", "--asm-port", "--unlock-mapped-memory", "--rma", "--preallocate"};
     const char *text;
     for (unsigned i = 0; i < sizeof noticed / sizeof *noticed; i++) {
         const char *option = vn_worker_notice(&c, i, &text);
