@@ -1,6 +1,7 @@
 /* The subcommands used by hand. Options come from one table each (libshared/config.h); work is done by work.c. */
 #include "services/prover-engine/engine/commands.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -459,18 +460,18 @@ int vn_command_aggregate(int argc, char **argv)
 
 /* ---- prove-all ---- */
 
-static void remove_dir(int dirfd, const char *path, uint32_t n_shards)
+/* Removes a job directory and the files in it, whatever the run came to. */
+static void remove_dir(int dirfd, const char *path)
 {
-    static const char *const fixed[] = {"input.bin", "run.sum", "final.bin", "leaves.bin"};
-    char name[32];
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        unlinkat(dirfd, fixed[i], 0);
-    for (uint32_t i = 1; i <= n_shards; i++) {
-        snprintf(name, sizeof name, "shard-%u.pkg", i);
-        unlinkat(dirfd, name, 0);
-        snprintf(name, sizeof name, "proof-%u.bin", i);
-        unlinkat(dirfd, name, 0);
-    }
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        unlinkat(dirfd, entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
     rmdir(path);
 }
 
@@ -555,7 +556,7 @@ int vn_command_prove_all(int argc, char **argv)
     if (status == VN_OK)
         status = prove_all(&w, dirfd, &o, &r, &proof_bytes, &t, &err);
     if (have_dir) {
-        remove_dir(dirfd, path, r.n_exec + r.n_mem);
+        remove_dir(dirfd, path);
         close(dirfd);
     }
     vn_work_close(&w);
