@@ -6,8 +6,11 @@
 #include "services/prover-engine/backend/buffer.h"
 #include "services/prover-engine/pcs/layout.h"
 
-/* The kernels and the common domain's tables. */
+struct vn_device; /* pcs/device.h */
+
+/* The device, the host's kernels, and the common domain's tables. */
 struct vn_pcs_domain {
+    const struct vn_device *device; /* whoever opens something sets it; the functions here work in host memory without it */
     const struct vn_backend *backend;
     struct vn_pool *pool; /* NULL: one thread */
     unsigned log_n;

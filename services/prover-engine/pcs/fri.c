@@ -1,13 +1,13 @@
-/* FRI on coefficients. Coefficient i + 8m of a layer lies at bitrev(i) * n/8 + bitrev(m), so the eight parts Q_i are eight contiguous blocks
+/* FRI on coefficients, in host memory. Coefficient i + 8m of a layer lies at bitrev(i) * n/8 + bitrev(m), so the eight parts Q_i are eight contiguous blocks
  * and folding is a combination of blocks. Each layer is extended to its own domain, hashed with eight values a leaf, and kept for the openings. */
 #include <stdlib.h>
 
 #include "services/prover-engine/pcs/deep.h"
 #include "services/prover-engine/pcs/ext.h"
-#include "services/prover-engine/pcs/open.h"
+#include "services/prover-engine/pcs/fri.h"
 #include "services/prover-engine/pcs/query.h"
 
-enum { FOLD_BLOCK = 2048, GRIND_TASK = 2048, LEAF_WIDTH = 6 * VN_FRI_FOLD };
+enum { FOLD_BLOCK = 2048, GRIND_TASK = 2048, LEAF_WIDTH = VN_FRI_LEAF_WIDTH };
 
 struct layer {
     unsigned log_n;
@@ -16,7 +16,7 @@ struct layer {
     struct vn_merkle_tree tree;
 };
 
-struct fri {
+struct vn_fri {
     const struct vn_pcs_domain *d;
     const struct vn_pcs_params *params;
     struct layer layers[VN_PCS_MAX_FOLDS + 1]; /* the last one holds the final coefficients only */
@@ -27,14 +27,15 @@ static size_t layer_elements(const struct layer *l)
     return (size_t)6 << l->log_n;
 }
 
-static void fri_fini(struct fri *f)
+void vn_fri_free(struct vn_fri *f)
 {
-    for (unsigned i = 0; i <= VN_PCS_MAX_FOLDS; i++) {
+    for (unsigned i = 0; f && i <= VN_PCS_MAX_FOLDS; i++) {
         struct layer *l = &f->layers[i];
         vn_buffer_free(l->coefs);
         vn_buffer_free(l->code);
         vn_merkle_free(&l->tree);
     }
+    free(f);
 }
 
 static enum vn_status layer_init(struct layer *l, unsigned log_n)
@@ -133,8 +134,8 @@ static void grind_task(void *ctx, size_t task, unsigned thread)
     s->found[task] = s->d->backend->grind(s->t, s->bits, s->from + (uint32_t)task * GRIND_TASK, GRIND_TASK);
 }
 
-/* The smallest nonce: rounds of tasks in ascending order, the first hit of a round wins. */
-static uint32_t grind(const struct vn_pcs_domain *d, const struct vn_transcript *t, unsigned bits)
+/* Rounds of tasks in ascending order, the first hit of a round wins. */
+enum vn_status vn_fri_grind(const struct vn_pcs_domain *d, const struct vn_transcript *t, unsigned bits, uint32_t *nonce)
 {
     struct search s = {.d = d, .t = t, .bits = bits};
     unsigned tasks = 2 * vn_pool_threads(d->pool);
@@ -142,97 +143,73 @@ static uint32_t grind(const struct vn_pcs_domain *d, const struct vn_transcript 
     for (;; s.from += tasks * GRIND_TASK) {
         vn_pool_run(d->pool, tasks, grind_task, &s);
         for (unsigned i = 0; i < tasks; i++)
-            if (s.found[i] != UINT32_MAX)
-                return s.found[i];
+            if (s.found[i] != UINT32_MAX) {
+                *nonce = s.found[i];
+                return VN_OK;
+            }
     }
 }
 
-static enum vn_status write_siblings(const struct vn_merkle_tree *tree, const uint32_t *indices, size_t n, struct vn_writer *w)
+enum vn_status vn_fri_new(struct vn_fri **out, const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits,
+                          const struct vn_pcs_domain *d, const struct vn_pcs_points *points, const struct vn_fp6 *gamma)
 {
-    struct vn_digest *siblings = malloc(n * tree->log_rows * sizeof *siblings + 1);
-    if (!siblings)
+    struct vn_fri *f = calloc(1, sizeof *f);
+    if (!f)
         return VN_ERR_MEMORY;
-    vn_write_digest(w, siblings, vn_merkle_open(tree, indices, n, siblings));
-    free(siblings);
+    f->d = d;
+    f->params = shape->params;
+    enum vn_status s = layer_init(&f->layers[0], d->log_n);
+    if (s == VN_OK) {
+        vn_fp *total[6];
+        vn_ext_split(total, f->layers[0].coefs, (size_t)1 << d->log_n);
+        s = vn_deep_build(shape, commits, d, points, gamma, total);
+    }
+    if (s != VN_OK) {
+        vn_fri_free(f);
+        return s;
+    }
+    *out = f;
     return VN_OK;
 }
 
-static enum vn_status open_stacks(const struct vn_pcs_commit *c, const uint32_t *indices, size_t n, struct vn_writer *w)
+enum vn_status vn_fri_commit(struct vn_fri *f, unsigned layer, struct vn_digest *root)
 {
-    for (size_t q = 0; q < n; q++)
-        for (size_t s = 0; s < c->shape.n_stacks; s++)
-            vn_write_fp(w, vn_pcs_codeword(c, s)[indices[q]]);
-    return write_siblings(&c->tree, indices, n, w);
+    enum vn_status s = layer_commit(&f->layers[layer], f->d, layer);
+    if (s == VN_OK)
+        *root = vn_merkle_root(&f->layers[layer].tree);
+    return s;
 }
 
-static enum vn_status open_layer(const struct layer *l, const uint32_t *leaves, size_t n, struct vn_writer *w)
+enum vn_status vn_fri_fold(struct vn_fri *f, unsigned layer, const struct vn_fp6 *beta)
 {
+    struct layer *l = &f->layers[layer];
+    enum vn_status s = layer_init(l + 1, l->log_n - VN_FRI_LOG_FOLD);
+    if (s == VN_OK)
+        layer_fold(l, l + 1, f->d, *beta);
+    return s;
+}
+
+enum vn_status vn_fri_final(struct vn_fri *f, struct vn_fp6 *coefs)
+{
+    const struct layer *last = &f->layers[f->params->n_folds];
+    uint32_t n = 1u << last->log_n;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < 6; k++)
+            coefs[i].c[k] = last->coefs[k * n + vn_bitrev(i, last->log_n)];
+    return VN_OK;
+}
+
+enum vn_status vn_fri_open(struct vn_fri *f, unsigned layer, const uint32_t *leaves, size_t n, struct vn_opened *out)
+{
+    const struct layer *l = &f->layers[layer];
     size_t size = (size_t)1 << l->log_n, eighth = size / VN_FRI_FOLD;
+    vn_fp *row = out->rows;
     for (size_t q = 0; q < n; q++) {
         size_t c = leaves[q] / eighth, i = leaves[q] % eighth;
         for (size_t j = 0; j < VN_FRI_FOLD; j++)
             for (size_t k = 0; k < 6; k++)
-                vn_write_fp(w, l->code[(2 * k + c) * size + j * eighth + i]);
+                *row++ = l->code[(2 * k + c) * size + j * eighth + i];
     }
-    return write_siblings(&l->tree, leaves, n, w);
-}
-
-static enum vn_status commit_layers(struct fri *f, struct vn_transcript *t, struct vn_writer *w)
-{
-    for (unsigned i = 0; i < f->params->n_folds; i++) {
-        struct layer *l = &f->layers[i];
-        enum vn_status s = layer_commit(l, f->d, i);
-        if (s == VN_OK)
-            s = layer_init(l + 1, l->log_n - VN_FRI_LOG_FOLD);
-        if (s != VN_OK)
-            return s;
-        struct vn_digest root = vn_merkle_root(&l->tree);
-        vn_write_digest(w, &root, 1);
-        vn_transcript_absorb_digest(t, &root);
-        layer_fold(l, l + 1, f->d, vn_transcript_sample_fp6(t));
-    }
-    const struct layer *last = &f->layers[f->params->n_folds];
-    uint32_t n = 1u << last->log_n;
-    for (uint32_t i = 0; i < n; i++) {
-        struct vn_fp6 a;
-        for (uint32_t k = 0; k < 6; k++)
-            a.c[k] = last->coefs[k * n + vn_bitrev(i, last->log_n)];
-        vn_write_fp6(w, &a, 1);
-        vn_transcript_absorb_fp6(t, &a, 1);
-    }
+    out->n_siblings = vn_merkle_open(&l->tree, leaves, n, out->siblings);
     return VN_OK;
-}
-
-enum vn_status vn_pcs_open(const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits, const struct vn_pcs_domain *d,
-                           const struct vn_pcs_points *points, struct vn_transcript *t, struct vn_writer *w)
-{
-    struct fri f = {.d = d, .params = shape->params};
-    struct vn_fp6 gamma = vn_transcript_sample_fp6(t);
-    enum vn_status s = layer_init(&f.layers[0], d->log_n);
-    if (s == VN_OK) {
-        vn_fp *total[6];
-        vn_ext_split(total, f.layers[0].coefs, (size_t)1 << d->log_n);
-        s = vn_deep_build(shape, commits, d, points, &gamma, total);
-    }
-    if (s == VN_OK)
-        s = commit_layers(&f, t, w);
-    if (s == VN_OK) {
-        uint32_t nonce = grind(d, t, shape->params->pow_bits);
-        (void)vn_transcript_check_nonce(t, nonce, shape->params->pow_bits);
-        vn_write_u32(w, nonce);
-        uint32_t indices[VN_PCS_MAX_QUERIES];
-        size_t n = vn_pcs_sample_indices(t, shape->params, indices);
-        for (unsigned i = 0; i < shape->n_trees && s == VN_OK; i++)
-            s = open_stacks(commits[i], indices, n, w);
-        for (unsigned i = 0; i < shape->params->n_folds && s == VN_OK; i++) {
-            for (size_t q = 0; q < n; q++)
-                indices[q] = vn_fri_leaf(indices[q], f.layers[i].log_n);
-            n = vn_pcs_sort_indices(indices, n);
-            s = open_layer(&f.layers[i], indices, n, w);
-        }
-    }
-    fri_fini(&f);
-    if (s == VN_OK && w->failed)
-        s = VN_ERR_MEMORY;
-    return s;
 }

@@ -30,7 +30,7 @@ static void stage_done(const struct vn_prover *p, const char *stage, double *sin
 
 const struct vn_pcs_commit *vn_proving_commit(const struct vn_proving *w, enum vn_tree_id tree)
 {
-    const struct vn_pcs_commit *commits[VN_TREE_COUNT] = {&w->p->setup->pre[w->shape.kind], &w->p1, &w->main, &w->logup, &w->quot};
+    const struct vn_pcs_commit *commits[VN_TREE_COUNT] = {w->pre, &w->p1, &w->main, &w->logup, &w->quot};
     return commits[tree];
 }
 
@@ -46,6 +46,12 @@ static enum vn_status no_memory(struct vn_error *err)
     return vn_fail(err, VN_ERR_MEMORY, "no memory for the shard's proof");
 }
 
+/* A stage on the device failed. */
+static enum vn_status stage_failed(enum vn_status s, struct vn_error *err)
+{
+    return s == VN_ERR_MEMORY ? no_memory(err) : vn_fail(err, s, "the device failed while proving the shard");
+}
+
 void vn_proving_fini(struct vn_proving *w)
 {
     vn_replay_fini(&w->replay);
@@ -53,10 +59,9 @@ void vn_proving_fini(struct vn_proving *w)
         free(w->trace.p1[t]);
         free(w->trace.main[t]);
     }
-    vn_pcs_commit_fini(&w->p1);
-    vn_pcs_commit_fini(&w->main);
-    vn_pcs_commit_fini(&w->logup);
-    vn_pcs_commit_fini(&w->quot);
+    struct vn_pcs_commit *commits[] = {&w->p1, &w->main, &w->logup, &w->quot};
+    for (size_t i = 0; w->device && i < sizeof commits / sizeof commits[0]; i++)
+        w->device->commit_fini(commits[i]);
     free(w->z_evals);
 }
 
@@ -68,7 +73,9 @@ enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p,
         return vn_fail(err, VN_ERR_UNSUPPORTED, "the constraint kernels for %s are not built", p->backend->name);
     if (shard->kind >= VN_KIND_COUNT)
         return vn_fail(err, VN_ERR_ARGUMENT, "shard %u: unknown kind %u", shard->index, shard->kind);
+    w->device = p->device ? p->device : &vn_device_host;
     w->domain = p->setup->domain[shard->kind];
+    w->domain.device = w->device;
     w->domain.backend = p->backend;
     w->domain.pool = p->pool;
     w->header.pub = (struct vn_shard_public){
@@ -93,6 +100,9 @@ enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p,
     if (why)
         return vn_fail(err, VN_ERR_FORMAT, "shard %u: %s", shard->index, why);
     vn_shape_init(&w->shape, shard->kind, w->header.log_height);
+    w->pre = w->device->commit_share(&w->domain, &p->setup->pre[shard->kind]);
+    if (!w->pre)
+        return no_memory(err);
     uint32_t batch = vn_pcs_batch(&w->shape.pcs);
     if (batch > VN_MAX_BATCH)
         return vn_fail(err, VN_ERR_LIMIT, "shard %u: %u functions in one batch, at most %u are allowed", shard->index, batch, VN_MAX_BATCH);
@@ -103,7 +113,7 @@ enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p,
 /* Memory for one of the two trace trees, and the trace's pointers into it. */
 static enum vn_status open_columns(struct vn_proving *w, enum vn_tree_id tree, struct vn_pcs_commit *c, uint32_t **columns[VN_AIR_MAX_TABLES])
 {
-    if (vn_pcs_commit_init(c, &w->domain, &w->shape.pcs.trees[tree], 1) != VN_OK)
+    if (w->device->commit_init(c, &w->domain, &w->shape.pcs.trees[tree], 1) != VN_OK)
         return VN_ERR_MEMORY;
     for (unsigned t = 0; t < vn_air_table_count; t++) {
         uint32_t n = vn_shape_columns(t, tree);
@@ -127,14 +137,17 @@ enum vn_status vn_proving_fill_phase1(struct vn_proving *w, struct vn_error *err
 
 enum vn_status vn_proving_commit_phase1(struct vn_proving *w, struct vn_error *err)
 {
-    vn_pcs_commit_to_mont(&w->p1, &w->domain);
     w->z_evals = calloc(w->p1.shape.n_cols + 1u, sizeof *w->z_evals);
-    if (!w->z_evals || vn_pcs_commit_build(&w->p1, &w->domain) != VN_OK)
+    if (!w->z_evals)
         return no_memory(err);
-    w->header.p1_root = vn_merkle_root(&w->p1.tree);
+    enum vn_status s = w->device->commit_trace(&w->p1, &w->domain);
+    if (s != VN_OK)
+        return stage_failed(s, err);
+    w->header.p1_root = w->device->commit_root(&w->p1);
     struct vn_pcs_points points = {.z = vn_header_point(&w->header, &w->p->setup->vk_digest)};
-    if (vn_pcs_evaluate(&w->p1, &w->domain, &points, VN_POINT_Z, w->z_evals) != VN_OK)
-        return no_memory(err);
+    s = w->device->evaluate(&w->p1, &w->domain, &points, VN_POINT_Z, w->z_evals);
+    if (s != VN_OK)
+        return stage_failed(s, err);
     w->leaf = vn_header_leaf(&w->header, &w->p->setup->vk_digest, w->p->setup->vk.params_version, w->z_evals, w->p1.shape.n_cols);
     return VN_OK;
 }
@@ -190,9 +203,9 @@ static void write_header(const struct vn_proving *w, struct vn_writer *out)
     vn_write_fp6(out, w->z_evals, w->p1.shape.n_cols);
 }
 
-static void send_root(const struct vn_pcs_commit *c, struct vn_transcript *t, struct vn_writer *out)
+static void send_root(const struct vn_proving *w, const struct vn_pcs_commit *c, struct vn_transcript *t, struct vn_writer *out)
 {
-    struct vn_digest root = vn_merkle_root(&c->tree);
+    struct vn_digest root = w->device->commit_root(c);
     vn_write_digest(out, &root, 1);
     vn_transcript_absorb_digest(t, &root);
 }
@@ -202,13 +215,15 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 alpha = vn_transcript_sample_fp6(t), beta = vn_transcript_sample_fp6(t);
     vn_air_challenges_set(&w->challenges, VN_SCOPE_LOCAL, alpha, beta);
-    if (vn_pcs_commit_init(&w->logup, &w->domain, &w->shape.pcs.trees[VN_TREE_LOGUP], 0) != VN_OK)
-        return no_memory(err);
-    vn_logup_fill(w);
+    enum vn_status s = w->device->commit_init(&w->logup, &w->domain, &w->shape.pcs.trees[VN_TREE_LOGUP], 0);
+    if (s == VN_OK)
+        s = w->device->logup(w);
     stage_done(w->p, "logup", since);
-    if (vn_pcs_commit_build(&w->logup, &w->domain) != VN_OK)
-        return no_memory(err);
-    send_root(&w->logup, t, out);
+    if (s == VN_OK)
+        s = w->device->commit_values(&w->logup, &w->domain);
+    if (s != VN_OK)
+        return stage_failed(s, err);
+    send_root(w, &w->logup, t, out);
     for (unsigned i = 0; i < k->n_tables; i++) {
         unsigned table = k->tables[i];
         for (unsigned scope = 0; scope < VN_SCOPE_COUNT && vn_shape_present(&w->shape, table); scope++) {
@@ -231,17 +246,17 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
     if (alpha_pow) {
         for (unsigned i = 0; i < k->n_constraints; i++, power = vn_fp6_mul(power, c))
             alpha_pow[i] = power;
-        s = vn_pcs_commit_init(&w->quot, &w->domain, &w->shape.pcs.trees[VN_TREE_QUOT], 0);
+        s = w->device->commit_init(&w->quot, &w->domain, &w->shape.pcs.trees[VN_TREE_QUOT], 0);
     }
     if (s == VN_OK)
-        s = vn_quotient_fill(w, alpha_pow);
+        s = w->device->quotient(w, alpha_pow);
     stage_done(w->p, "quotient", since);
     if (s == VN_OK)
-        s = vn_pcs_commit_extend(&w->quot, &w->domain);
+        s = w->device->commit_coefs(&w->quot, &w->domain);
     free(alpha_pow);
     if (s != VN_OK)
-        return no_memory(err);
-    send_root(&w->quot, t, out);
+        return stage_failed(s, err);
+    send_root(w, &w->quot, t, out);
     return VN_OK;
 }
 
@@ -259,16 +274,17 @@ static enum vn_status open_all(struct vn_proving *w, struct vn_transcript *t, st
         struct vn_fp6 *values = calloc(n + 1u, sizeof *values);
         if (!values)
             return no_memory(err);
-        enum vn_status s = vn_pcs_evaluate(commits[opening->tree], &w->domain, &points, opening->point, values);
+        enum vn_status s = w->device->evaluate(commits[opening->tree], &w->domain, &points, opening->point, values);
         vn_write_fp6(out, values, n);
         vn_transcript_absorb_fp6(t, values, n);
         free(values);
         if (s != VN_OK)
-            return no_memory(err);
+            return stage_failed(s, err);
     }
     stage_done(w->p, "evaluate", since);
-    if (vn_pcs_open(&w->shape.pcs, commits, &w->domain, &points, t, out) != VN_OK)
-        return no_memory(err);
+    enum vn_status s = vn_pcs_open(&w->shape.pcs, commits, &w->domain, &points, t, out);
+    if (s != VN_OK)
+        return stage_failed(s, err);
     stage_done(w->p, "open", since);
     return VN_OK;
 }
@@ -303,10 +319,10 @@ enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job,
     enum vn_status s = bind_job(w, job, &t, out, err);
     if (s != VN_OK)
         return s;
-    vn_pcs_commit_to_mont(&w->main, &w->domain);
-    if (vn_pcs_commit_build(&w->main, &w->domain) != VN_OK)
-        return no_memory(err);
-    send_root(&w->main, &t, out);
+    s = w->device->commit_trace(&w->main, &w->domain);
+    if (s != VN_OK)
+        return stage_failed(s, err);
+    send_root(w, &w->main, &t, out);
     stage_done(p, "commit main", &since);
     s = commit_logup(w, &t, out, &since, err);
     stage_done(p, "commit logup", &since);

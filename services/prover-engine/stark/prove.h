@@ -10,6 +10,7 @@ struct vn_prover {
     const struct vn_setup *setup;
     const struct vn_backend *backend;
     struct vn_pool *pool;   /* NULL: one thread */
+    const struct vn_device *device; /* NULL: vn_device_host */
     int verify_constraints; /* check every row and every bus before committing: VN_ERR_WITNESS names what is wrong */
     void (*progress)(void *ctx, const char *stage, double seconds); /* after each stage; may be NULL */
     void *ctx;

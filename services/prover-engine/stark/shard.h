@@ -9,12 +9,14 @@
 struct vn_proving {
     const struct vn_prover *p;
     const struct vn_shard *shard;
+    const struct vn_device *device;
     const struct vn_air_kernels *kernels;
-    struct vn_pcs_domain domain; /* the set-up's, with this prover's backend and pool */
+    struct vn_pcs_domain domain; /* the set-up's, with this prover's device, backend and pool */
     struct vn_replay replay;
     struct vn_shard_header header;
     struct vn_shard_shape shape;
     struct vn_trace trace;       /* its columns lie in p1 and main */
+    const struct vn_pcs_commit *pre; /* the set-up's, on the device */
     struct vn_pcs_commit p1, main, logup, quot;
     struct vn_fp6 *z_evals;
     struct vn_digest leaf;
@@ -47,13 +49,13 @@ const struct vn_pcs_commit *vn_proving_commit(const struct vn_proving *w, enum v
 /* Six base columns an extension column; room for the widest table. */
 #define VN_MAX_TABLE_COLUMNS 1024u
 
-/* Values of a table's columns on its own domain: pointers for columns [0, vn_shape_columns) of the tree. */
+/* In host memory: values of a table's columns on its own domain: pointers for columns [0, vn_shape_columns) of the tree. */
 void vn_proving_columns(const struct vn_proving *w, unsigned table, enum vn_tree_id tree, const vn_fp **out);
 
-/* Fills the LOGUP columns with values and the totals (logup.c). w->logup is allocated, the challenges are set. */
+/* In host memory: fills the LOGUP columns with values and the totals (logup.c). w->logup is allocated, the challenges are set. */
 void vn_logup_fill(struct vn_proving *w);
 
-/* Fills the QUOT columns with coefficients (quotient.c). alpha_pow: one power per constraint of the kind. */
+/* In host memory: fills the QUOT columns with coefficients (quotient.c). alpha_pow: one power per constraint of the kind. */
 enum vn_status vn_quotient_fill(struct vn_proving *w, const struct vn_fp6 *alpha_pow) VN_MUST_CHECK;
 
 /* Siblings of the leaf at `position`, and the root, of the contribution tree over n leaves (contribution.c). path may be NULL. */

@@ -59,6 +59,7 @@ static void fixture_init(struct fixture *f, const struct vn_backend *b, unsigned
     random_state = 7;
     cr_assert(eq(int, vn_pool_new(&f->pool, threads), VN_OK));
     cr_assert(eq(int, vn_pcs_domain_init(&f->domain, b, f->pool, PARAMS.log_n), VN_OK));
+    f->domain.device = &vn_device_host;
     f->points.zeta = random_fp6();
     f->points.z = random_fp6();
     const struct vn_pcs_commit *commits[N_TREES];
