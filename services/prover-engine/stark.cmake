@@ -25,3 +25,22 @@ if(VENUS_TESTS)
     set_tests_properties(stark-${subject} PROPERTIES TIMEOUT 1800 RUN_SERIAL ON LABELS long)
   endforeach()
 endif()
+
+# The verifier as a guest program: it links without a C library but what the guest SDK has.
+find_program(VENUS_GUEST_CC riscv64-unknown-elf-gcc)
+if(VENUS_TESTS AND VENUS_GUEST_CC)
+  foreach(library vn_mathcore vn_airmeta vn_verify)
+    get_target_property(sources ${library} SOURCES)
+    list(APPEND VERIFIER_SOURCES ${sources})
+  endforeach()
+  list(REMOVE_ITEM VERIFIER_SOURCES verify/host.c)
+  set(VERIFIER_MAIN ${CMAKE_SOURCE_DIR}/tests/e2e/verifier_guest.c)
+  add_custom_command(
+    OUTPUT ${CMAKE_BINARY_DIR}/tests/verifier.elf
+    COMMAND ${CMAKE_SOURCE_DIR}/scripts/guest-cc -I ${CMAKE_SOURCE_DIR} -I ${AIR_GEN} -Wall -Wextra -Werror
+      ${VERIFIER_MAIN} ${VERIFIER_SOURCES} -o ${CMAKE_BINARY_DIR}/tests/verifier.elf
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+    DEPENDS ${VERIFIER_MAIN} vn_mathcore vn_airmeta vn_verify
+    COMMENT "Compiling the verifier as a guest program")
+  add_custom_target(verifier_guest ALL DEPENDS ${CMAKE_BINARY_DIR}/tests/verifier.elf)
+endif()

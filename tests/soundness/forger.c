@@ -140,9 +140,11 @@ static void bind(struct forger *f, const struct vn_job *job, struct vn_transcrip
     uint32_t n = job->n_exec + job->n_mem;
     struct vn_digest root, path[16];
     struct vn_job_context context;
+    struct vn_rejection why;
     struct vn_error err = {0};
     must("tree", vn_contribution_tree(job->leaves, n, w->header.pub.index - 1, path, &root), &err);
-    must("job", vn_job_context_init(&context, &f->real->vk, job->n_exec, job->n_mem, &root, job->output, &err), &err);
+    enum vn_status s = vn_job_context_init(&context, &f->real->vk, job->n_exec, job->n_mem, &root, job->output, &why);
+    must("job", vn_rejection_explain(s, &why, &err), &err);
     w->challenges = context.challenges;
     vn_shard_transcript(t, &context.job, &w->leaf);
     write_header(w, out);

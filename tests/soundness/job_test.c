@@ -156,25 +156,26 @@ static enum vn_status tell(struct scene *s, const struct job_lie *lie, struct vn
     /* Each proof alone is good. */
     struct vn_digest root;
     struct vn_job_context context;
-    if (vn_job_root(&job, &root, err) != VN_OK || vn_job_context_init(&context, &s->run.setup->vk, 2, 2, &root, job.output, err) != VN_OK)
+    struct vn_rejection why;
+    if (vn_job_root(&job, &root, err) != VN_OK || vn_job_context_init(&context, &s->run.setup->vk, 2, 2, &root, job.output, &why) != VN_OK)
         test_fail("job", err);
     for (uint32_t i = 0; i < SHARDS; i++) {
         struct vn_shard_public pub;
         struct vn_fp6 total;
         size_t used;
-        cr_expect(vn_verify_shard(&s->arena, &context, i + 1, parts[i].data, parts[i].len, &used, &pub, &total, err) == VN_OK, "%s: %s",
-                  lie ? lie->lie.name : "the truth", err->text);
+        cr_expect(vn_verify_shard(&s->arena, &context, i + 1, parts[i].data, parts[i].len, &used, &pub, &total, &why) == VN_OK, "%s: %s",
+                  lie ? lie->lie.name : "the truth", why.reason);
     }
 
     uint8_t *bundle = NULL;
     size_t len;
     if (vn_bundle_build(&s->run.setup->vk, &job, s->run.run.steps, parts, &bundle, &len, err) != VN_OK)
         test_fail("bundle", err);
-    enum vn_status status = vn_verify_bundle_in(&s->arena, bundle, len, &s->run.setup->vk, &st, err);
+    enum vn_status status = vn_verify_bundle_in(&s->arena, bundle, len, &s->run.setup->vk, &st, &why);
     free(bundle);
     for (uint32_t i = 0; i < SHARDS; i++)
         vn_writer_fini(&proofs[i]);
-    return status;
+    return vn_rejection_explain(status, &why, err);
 }
 
 static struct scene open_scene(void)

@@ -84,7 +84,7 @@ static const struct dress add_16_as_8 = {VN_TABLE_ADDI, VN_ADDI_PC, {{VN_ADDI_IM
 static const struct dress lbu_as_lb = {VN_TABLE_LH, VN_LH_PC, {{VN_LH_IS_LBU, 0}, {VN_LH_IS_LB, 1}, {VN_LH_BYTE_SIGN, 1}}, 3};
 static const struct dress undressed = {VN_TABLE_ADD, VN_ADD_PC, {{0, 0}}, 0};
 
-#define CONSTRAINTS "the constraints of height"
+#define CONSTRAINTS "constraints of log height"
 #define BUSES "the local buses do not balance"
 
 static const struct {
@@ -136,6 +136,7 @@ static enum vn_status tell(struct scene *s, const struct vn_setup *pre, const st
     struct vn_writer proof = {0};
     struct vn_shard_public pub;
     struct vn_fp6 total;
+    struct vn_rejection why;
     size_t used;
     memcpy(job.output, ran->run.output, sizeof job.output);
     forger_init(&f, s->real.setup, pre, ran->program, s->real.prover.backend, s->real.pool);
@@ -143,11 +144,11 @@ static enum vn_status tell(struct scene *s, const struct vn_setup *pre, const st
     leaves[position] = f.w->leaf;
     forger_finish(&f, lie, &job, &proof);
     forger_end(&f);
-    if (vn_job_root(&job, &root, err) != VN_OK || vn_job_context_init(&context, &s->real.setup->vk, 1, 1, &root, job.output, err) != VN_OK)
+    if (vn_job_root(&job, &root, err) != VN_OK || vn_job_context_init(&context, &s->real.setup->vk, 1, 1, &root, job.output, &why) != VN_OK)
         test_fail("job", err);
-    enum vn_status status = vn_verify_shard(&s->arena, &context, position + 1, proof.data, proof.len, &used, &pub, &total, err);
+    enum vn_status status = vn_verify_shard(&s->arena, &context, position + 1, proof.data, proof.len, &used, &pub, &total, &why);
     vn_writer_fini(&proof);
-    return status;
+    return vn_rejection_explain(status, &why, err);
 }
 
 static void expect_refusal(enum vn_status status, const struct lie *lie, const struct vn_error *err)

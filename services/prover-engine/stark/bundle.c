@@ -10,9 +10,10 @@ static enum vn_status check_proofs(const struct vn_vk *vk, const struct vn_job *
     for (uint32_t i = 0; i < job->n_exec + job->n_mem; i++) {
         struct vn_shard_public pub;
         struct vn_digest leaf;
-        enum vn_status s = vn_shard_proof_leaf(proofs[i].data, proofs[i].len, vk, &vk_digest, &pub, &leaf, err);
+        struct vn_rejection why;
+        enum vn_status s = vn_shard_proof_leaf(proofs[i].data, proofs[i].len, vk, &vk_digest, &pub, &leaf, &why);
         if (s != VN_OK)
-            return s;
+            return vn_rejection_explain(s, &why, err);
         if (pub.index != i + 1 || memcmp(&leaf, &job->leaves[i], sizeof leaf) != 0)
             return vn_fail(err, VN_ERR_INVALID_PROOF, "the proof at position %u is not of this job's shard %u", i, i + 1);
         sum += pub.steps;

@@ -297,11 +297,12 @@ static enum vn_status bind_job(struct vn_proving *w, const struct vn_job *job, s
         return vn_fail(err, VN_ERR_ARGUMENT, "shard %u is not the one whose contribution the job was formed with", index);
     struct vn_digest root, path[32];
     struct vn_job_context context;
+    struct vn_rejection why;
     enum vn_status s = vn_job_root(job, &root, err);
     if (s == VN_OK && vn_contribution_tree(job->leaves, n, index - 1, path, &root) != VN_OK)
         s = no_memory(err);
     if (s == VN_OK)
-        s = vn_job_context_init(&context, &w->p->setup->vk, job->n_exec, job->n_mem, &root, job->output, err);
+        s = vn_rejection_explain(vn_job_context_init(&context, &w->p->setup->vk, job->n_exec, job->n_mem, &root, job->output, &why), &why, err);
     if (s != VN_OK)
         return s;
     w->challenges = context.challenges;

@@ -1,16 +1,17 @@
 /* A bundle is a head (magic, verifying key, counts, R, output) and the shard proofs one after another. Only here is a job judged as a whole: the
  * chain of execution shards, the chain of memory shards, and the balance of the global buses. */
 #include "services/prover-engine/verify/arena.h"
+#include "services/prover-engine/verify/reject.h"
 #include "services/prover-engine/verify/shard_proof.h"
 
 static const uint8_t MAGIC[4] = {'V', 'N', 'P', 'F'};
 
 enum vn_status vn_job_context_init(struct vn_job_context *c, const struct vn_vk *vk, uint32_t n_exec, uint32_t n_mem,
                                    const struct vn_digest *contribution_root, const uint8_t output[VN_STATEMENT_OUTPUT_BYTES],
-                                   struct vn_error *err)
+                                   struct vn_rejection *why)
 {
     if (n_exec == 0 || n_mem == 0 || n_exec > VN_MAX_JOB_SHARDS || n_mem > VN_MAX_JOB_SHARDS - n_exec)
-        return vn_fail(err, VN_ERR_INVALID_PROOF, "a job of %u execution and %u memory shards does not exist", n_exec, n_mem);
+        return vn_reject(why, VN_ERR_INVALID_PROOF, "a job cannot have so many execution and memory shards");
     *c = (struct vn_job_context){.vk = vk, .n_exec = n_exec, .n_mem = n_mem, .contribution_root = *contribution_root};
     c->vk_digest = vn_vk_digest(vk);
     vn_fp x[3 + 2 * VN_DIGEST_LEN + VN_STATEMENT_OUTPUT_BYTES / 2];
@@ -34,18 +35,18 @@ enum vn_status vn_job_context_init(struct vn_job_context *c, const struct vn_vk 
     return VN_OK;
 }
 
-static enum vn_status read_head(struct vn_reader *r, const struct vn_vk *expected, struct vn_statement *out, struct vn_error *err)
+static enum vn_status read_head(struct vn_reader *r, const struct vn_vk *expected, struct vn_statement *out, struct vn_rejection *why)
 {
     if (r->end - r->at < (ptrdiff_t)sizeof MAGIC || memcmp(r->at, MAGIC, sizeof MAGIC) != 0)
-        return vn_fail(err, VN_ERR_FORMAT, "this is no proof file");
+        return vn_reject(why, VN_ERR_FORMAT, "this is no proof file");
     r->at += sizeof MAGIC;
-    enum vn_status s = vn_vk_read(&out->vk, r, err);
+    enum vn_status s = vn_vk_read(&out->vk, r, why);
     if (s != VN_OK)
         return s;
     if (expected) {
         struct vn_digest a = vn_vk_digest(expected), b = vn_vk_digest(&out->vk);
         if (memcmp(&a, &b, sizeof a) != 0)
-            return vn_fail(err, VN_ERR_INVALID_PROOF, "the proof is about another program");
+            return vn_reject(why, VN_ERR_INVALID_PROOF, "the proof is about another program");
     }
     out->n_exec = vn_read_u32(r);
     out->n_mem = vn_read_u32(r);
@@ -53,7 +54,7 @@ static enum vn_status read_head(struct vn_reader *r, const struct vn_vk *expecte
     if (!r->why && r->end - r->at < (ptrdiff_t)sizeof out->output)
         r->why = "truncated";
     if (r->why)
-        return vn_fail(err, VN_ERR_INVALID_PROOF, "head: %s", r->why);
+        return vn_reject_part(why, VN_ERR_INVALID_PROOF, "head", VN_NOT_NUMBERED, r->why);
     memcpy(out->output, r->at, sizeof out->output);
     r->at += sizeof out->output;
     return VN_OK;
@@ -93,7 +94,7 @@ static struct vn_fp6 take_output(const struct vn_statement *st, const struct vn_
 }
 
 static enum vn_status check_shards(struct vn_arena *arena, struct vn_reader *r, const struct vn_job_context *job, struct vn_statement *st,
-                                   struct vn_error *err)
+                                   struct vn_rejection *why)
 {
     struct vn_fp6 sum = take_output(st, &job->challenges);
     struct vn_shard_public last = {0};
@@ -101,39 +102,41 @@ static enum vn_status check_shards(struct vn_arena *arena, struct vn_reader *r, 
         struct vn_shard_public pub;
         struct vn_fp6 total;
         size_t used;
-        enum vn_status s = vn_verify_shard(arena, job, i, r->at, (size_t)(r->end - r->at), &used, &pub, &total, err);
+        enum vn_status s = vn_verify_shard(arena, job, i, r->at, (size_t)(r->end - r->at), &used, &pub, &total, why);
         if (s != VN_OK)
             return s;
-        const char *why = follow(st, &last, &pub);
-        if (why)
-            return vn_fail(err, VN_ERR_INVALID_PROOF, "shard %u: %s", i, why);
+        const char *flaw = follow(st, &last, &pub);
+        if (flaw) {
+            *why = (struct vn_rejection){.shard = i, .reason = flaw};
+            return VN_ERR_INVALID_PROOF;
+        }
         r->at += used;
         last = pub;
         sum = vn_fp6_add(sum, total);
         st->steps += pub.steps;
     }
     if (r->at != r->end)
-        return vn_fail(err, VN_ERR_INVALID_PROOF, "bytes after the last shard");
+        return vn_reject(why, VN_ERR_INVALID_PROOF, "bytes after the last shard");
     if (!vn_fp6_is_zero(&sum))
-        return vn_fail(err, VN_ERR_INVALID_PROOF, "the global buses do not balance: memory or output is not what the shards say");
+        return vn_reject(why, VN_ERR_INVALID_PROOF, "the global buses do not balance: memory or output is not what the shards say");
     return VN_OK;
 }
 
 enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const uint8_t *proof, size_t len, const struct vn_vk *expected,
-                                   struct vn_statement *out, struct vn_error *err)
+                                   struct vn_statement *out, struct vn_rejection *why)
 {
     struct vn_reader r = {.at = proof, .end = proof + len};
     size_t mark = arena->used;
     struct vn_statement *st = vn_arena_take(arena, 1, sizeof *st);
     struct vn_job_context *job = vn_arena_take(arena, 1, sizeof *job);
     if (!st || !job)
-        return vn_fail(err, VN_ERR_MEMORY, "the verifier's arena is too small");
+        return vn_reject_arena(why);
     memset(st, 0, sizeof *st);
-    enum vn_status s = read_head(&r, expected, st, err);
+    enum vn_status s = read_head(&r, expected, st, why);
     if (s == VN_OK)
-        s = vn_job_context_init(job, &st->vk, st->n_exec, st->n_mem, &st->contribution_root, st->output, err);
+        s = vn_job_context_init(job, &st->vk, st->n_exec, st->n_mem, &st->contribution_root, st->output, why);
     if (s == VN_OK)
-        s = check_shards(arena, &r, job, st, err);
+        s = check_shards(arena, &r, job, st, why);
     if (s == VN_OK)
         *out = *st;
     arena->used = mark;

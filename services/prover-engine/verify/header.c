@@ -1,4 +1,5 @@
 /* The head of a shard proof: everything that leaf_i hashes. */
+#include "services/prover-engine/verify/reject.h"
 #include "services/prover-engine/verify/shard_proof.h"
 
 static uint32_t phase1_columns(const struct vn_shard_header *h)
@@ -49,15 +50,15 @@ const char *vn_header_read(struct vn_shard_header *h, struct vn_fp6 evals[VN_MAX
 }
 
 enum vn_status vn_shard_proof_leaf(const uint8_t *proof, size_t len, const struct vn_vk *vk, const struct vn_digest *vk_digest,
-                                   struct vn_shard_public *pub, struct vn_digest *leaf, struct vn_error *err)
+                                   struct vn_shard_public *pub, struct vn_digest *leaf, struct vn_rejection *why)
 {
     struct vn_reader r = {.at = proof, .end = proof + len};
     struct vn_shard_header h;
     struct vn_fp6 evals[VN_MAX_P1_COLUMNS];
     uint32_t n_evals;
-    const char *why = vn_header_read(&h, evals, &n_evals, vk, &r);
-    if (why)
-        return vn_fail(err, VN_ERR_INVALID_PROOF, "shard proof: %s", why);
+    const char *reason = vn_header_read(&h, evals, &n_evals, vk, &r);
+    if (reason)
+        return vn_reject_part(why, VN_ERR_INVALID_PROOF, "shard proof", VN_NOT_NUMBERED, reason);
     *pub = h.pub;
     *leaf = vn_header_leaf(&h, vk_digest, vk->params_version, evals, n_evals);
     return VN_OK;

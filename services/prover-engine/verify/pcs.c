@@ -4,11 +4,10 @@
  * the columns cost, not what the slots cost. */
 #include "services/prover-engine/verify/pcs.h"
 
-#include <stdio.h>
-
 #include "services/prover-engine/pcs/merkle.h"
 #include "services/prover-engine/pcs/query.h"
 #include "services/prover-engine/verify/arena.h"
+#include "services/prover-engine/verify/reject.h"
 
 enum { MAX_GROUPS = VN_POINT_COUNT * VN_PCS_MAX_CLASSES, LEAF_WIDTH = 6 * VN_FRI_FOLD };
 
@@ -24,8 +23,7 @@ struct verifier {
     const struct vn_pcs_params *params;
     const struct vn_digest *roots;
     struct vn_reader *r;
-    const char *where;
-    struct vn_error *err;
+    struct vn_rejection *why;
 
     struct vn_fp6 *gamma_pow;
     unsigned n_groups;
@@ -39,14 +37,17 @@ struct verifier {
     struct vn_fp6 *values; /* the codeword at the positions */
 };
 
-static enum vn_status reject(const struct verifier *v, const char *part, const char *reason)
-{
-    return vn_fail(v->err, VN_ERR_INVALID_PROOF, "%s: %s: %s", v->where, part, reason);
-}
+/* Where in the proof something is wrong. */
+struct part {
+    const char *name;
+    uint32_t number;
+};
 
-static enum vn_status out_of_memory(const struct verifier *v)
+static const struct part FRI = {"FRI", VN_NOT_NUMBERED};
+
+static enum vn_status reject(const struct verifier *v, struct part part, const char *reason)
 {
-    return vn_fail(v->err, VN_ERR_MEMORY, "%s: the verifier's arena is too small", v->where);
+    return vn_reject_part(v->why, VN_ERR_INVALID_PROOF, part.name, part.number, reason);
 }
 
 /* x_l of a layer. */
@@ -72,7 +73,7 @@ static enum vn_status make_groups(struct verifier *v, const struct vn_pcs_points
                 g->log_used++;
             g->w = vn_arena_take(v->arena, (size_t)1 << g->log_used, sizeof *g->w);
             if (!g->w)
-                return out_of_memory(v);
+                return vn_reject_arena(v->why);
             memset(g->w, 0, sizeof *g->w << g->log_used);
         }
     }
@@ -94,14 +95,14 @@ static enum vn_status make_groups(struct verifier *v, const struct vn_pcs_points
 }
 
 static enum vn_status check_siblings(struct verifier *v, const struct vn_digest *root, unsigned log_rows, const uint32_t *indices, size_t n,
-                                     struct vn_digest *leaves, const char *part)
+                                     struct vn_digest *leaves, struct part part)
 {
     size_t mark = v->arena->used, count = vn_merkle_sibling_count(log_rows, indices, n, v->scratch);
     if (!vn_reader_has(v->r, count * VN_DIGEST_LEN))
         return reject(v, part, v->r->why);
     struct vn_digest *siblings = vn_arena_take(v->arena, count, sizeof *siblings);
     if (!siblings)
-        return out_of_memory(v);
+        return vn_reject_arena(v->why);
     for (size_t i = 0; i < count; i++)
         siblings[i] = vn_read_digest(v->r);
     int ok = !v->r->why && vn_merkle_verify(root, log_rows, indices, leaves, n, siblings, count, v->scratch);
@@ -113,13 +114,12 @@ static enum vn_status check_siblings(struct verifier *v, const struct vn_digest 
 static enum vn_status open_tree(struct verifier *v, unsigned number)
 {
     const struct vn_pcs_tree *tree = &v->shape->trees[number];
-    char part[32];
-    (void)snprintf(part, sizeof part, "tree %u", number);
+    struct part part = {"tree", number};
     size_t mark = v->arena->used;
     vn_fp *row = vn_arena_take(v->arena, tree->n_stacks, sizeof *row);
     struct vn_digest *leaves = vn_arena_take(v->arena, v->n, sizeof *leaves);
     if (!row || !leaves)
-        return out_of_memory(v);
+        return vn_reject_arena(v->why);
     for (size_t q = 0; q < v->n; q++) {
         for (uint32_t s = 0; s < tree->n_stacks; s++)
             row[s] = vn_read_fp(v->r);
@@ -187,8 +187,7 @@ static struct vn_fp6 fold(const vn_fp leaf[LEAF_WIDTH], vn_fp x0, struct vn_fp6 
 static enum vn_status open_layer(struct verifier *v, unsigned layer, const struct vn_digest *root, struct vn_fp6 beta)
 {
     unsigned log_n = v->params->log_n - VN_FRI_LOG_FOLD * layer;
-    char part[32];
-    (void)snprintf(part, sizeof part, "FRI layer %u", layer);
+    struct part part = {"FRI layer", layer};
     size_t mark = v->arena->used;
     uint32_t leaf_of[VN_PCS_MAX_QUERIES], next[VN_PCS_MAX_QUERIES];
     for (size_t q = 0; q < v->n; q++)
@@ -197,7 +196,7 @@ static enum vn_status open_layer(struct verifier *v, unsigned layer, const struc
     struct vn_digest *leaves = vn_arena_take(v->arena, n, sizeof *leaves);
     struct vn_fp6 *folded = vn_arena_take(v->arena, n, sizeof *folded);
     if (!leaves || !folded)
-        return out_of_memory(v);
+        return vn_reject_arena(v->why);
     for (size_t i = 0; i < n; i++) {
         vn_fp leaf[LEAF_WIDTH];
         for (unsigned k = 0; k < LEAF_WIDTH; k++)
@@ -231,7 +230,7 @@ static enum vn_status check_final(const struct verifier *v, const struct vn_fp6 
         for (size_t i = (size_t)1 << log_n; i-- > 0;)
             y = vn_fp6_add(vn_fp6_mul_fp(y, x), final[i]);
         if (!vn_fp6_equal(&y, &v->values[q]))
-            return reject(v, "FRI", "wrong final polynomial");
+            return reject(v, FRI, "wrong final polynomial");
     }
     return VN_OK;
 }
@@ -242,11 +241,11 @@ static enum vn_status prepare(struct verifier *v, const struct vn_pcs_points *po
 {
     uint32_t batch = vn_pcs_batch(v->shape);
     if (batch > VN_MAX_BATCH)
-        return reject(v, "shape", "more functions than one batch may hold");
+        return reject(v, FRI, "more functions than one batch may hold");
     struct vn_fp6 gamma = vn_transcript_sample_fp6(t);
     v->gamma_pow = vn_arena_take(v->arena, batch, sizeof *v->gamma_pow);
     if (!v->gamma_pow)
-        return out_of_memory(v);
+        return vn_reject_arena(v->why);
     struct vn_fp6 power = vn_fp6_one();
     for (uint32_t i = 0; i < batch; i++, power = vn_fp6_mul(power, gamma))
         v->gamma_pow[i] = power;
@@ -265,28 +264,28 @@ static enum vn_status prepare(struct verifier *v, const struct vn_pcs_points *po
     vn_transcript_absorb_fp6(t, final, n_final);
     uint32_t nonce = vn_read_canonical(v->r);
     if (v->r->why)
-        return reject(v, "FRI", v->r->why);
+        return reject(v, FRI, v->r->why);
     if (!vn_transcript_check_nonce(t, nonce, v->params->pow_bits))
-        return reject(v, "FRI", "wrong nonce");
+        return reject(v, FRI, "wrong nonce");
     v->n = vn_pcs_sample_indices(t, v->params, v->indices);
     v->sums = vn_arena_take(v->arena, v->n * v->n_groups, sizeof *v->sums);
     v->values = vn_arena_take(v->arena, v->n, sizeof *v->values);
     if (!v->sums || !v->values)
-        return out_of_memory(v);
+        return vn_reject_arena(v->why);
     memset(v->sums, 0, v->n * v->n_groups * sizeof *v->sums);
     return VN_OK;
 }
 
 enum vn_status vn_pcs_verify(struct vn_arena *arena, const struct vn_pcs_shape *shape, const struct vn_digest *roots,
                              const struct vn_pcs_points *points, const struct vn_fp6 *const *values, struct vn_transcript *t,
-                             struct vn_reader *r, const char *where, struct vn_error *err)
+                             struct vn_reader *r, struct vn_rejection *why)
 {
     size_t mark = arena->used;
     struct verifier *v = vn_arena_take(arena, 1, sizeof *v);
     if (!v)
-        return vn_fail(err, VN_ERR_MEMORY, "%s: the verifier's arena is too small", where);
+        return vn_reject_arena(why);
     *v = (struct verifier){
-        .arena = arena, .shape = shape, .params = shape->params, .roots = roots, .r = r, .where = where, .err = err};
+        .arena = arena, .shape = shape, .params = shape->params, .roots = roots, .r = r, .why = why};
     struct vn_digest layer_roots[VN_PCS_MAX_FOLDS];
     struct vn_fp6 betas[VN_PCS_MAX_FOLDS], final[VN_PCS_MAX_FINAL];
     enum vn_status s = prepare(v, points, values, t, layer_roots, betas, final);

@@ -1,17 +1,15 @@
 /* Order of a shard proof: header (leaf), path to R, MAIN root, LOGUP root, totals, QUOT root, opened values, PCS part.
  * The transcript follows it; every challenge comes after all that it must not be chosen before. */
-#include <stdio.h>
-
 #include "services/prover-engine/pcs/merkle.h"
 #include "services/prover-engine/verify/arena.h"
 #include "services/prover-engine/verify/pcs.h"
+#include "services/prover-engine/verify/reject.h"
 #include "services/prover-engine/verify/shard_proof.h"
 
 struct shard {
     struct vn_arena *arena;
     const struct vn_job_context *job;
-    struct vn_error *err;
-    char where[24];
+    struct vn_rejection *why;
     struct vn_reader r;
     struct vn_shard_header header;
     struct vn_fp6 z_evals[VN_MAX_P1_COLUMNS];
@@ -29,15 +27,15 @@ struct shard {
 
 static enum vn_status reject(const struct shard *s, const char *reason)
 {
-    return vn_fail(s->err, VN_ERR_INVALID_PROOF, "%s: %s", s->where, reason);
+    return vn_reject(s->why, VN_ERR_INVALID_PROOF, reason);
 }
 
 static enum vn_status check_header(struct shard *s, uint32_t index)
 {
     const struct vn_job_context *job = s->job;
-    const char *why = vn_header_read(&s->header, s->z_evals, &s->n_evals, job->vk, &s->r);
-    if (why)
-        return reject(s, why);
+    const char *reason = vn_header_read(&s->header, s->z_evals, &s->n_evals, job->vk, &s->r);
+    if (reason)
+        return reject(s, reason);
     if (s->header.pub.index != index)
         return reject(s, "the proof is for another shard number");
     if (s->header.pub.kind != (index <= job->n_exec ? VN_KIND_EXECUTION : VN_KIND_MEMORY))
@@ -96,7 +94,7 @@ static enum vn_status read_commitments(struct shard *s)
     struct vn_fp6 c = vn_transcript_sample_fp6(&s->t), power = vn_fp6_one();
     s->alpha_pow = vn_arena_take(s->arena, k->n_constraints, sizeof *s->alpha_pow);
     if (!s->alpha_pow)
-        return vn_fail(s->err, VN_ERR_MEMORY, "%s: the verifier's arena is too small", s->where);
+        return vn_reject_arena(s->why);
     for (unsigned i = 0; i < k->n_constraints; i++, power = vn_fp6_mul(power, c))
         s->alpha_pow[i] = power;
     s->roots[VN_TREE_QUOT] = vn_read_digest(&s->r);
@@ -115,7 +113,7 @@ static enum vn_status read_values(struct shard *s)
             return reject(s, s->r.why);
         s->values[o] = vn_arena_take(s->arena, n, sizeof **s->values);
         if (!s->values[o])
-            return vn_fail(s->err, VN_ERR_MEMORY, "%s: the verifier's arena is too small", s->where);
+            return vn_reject_arena(s->why);
         for (uint32_t i = 0; i < n; i++)
             s->values[o][i] = vn_read_fp6(&s->r);
         vn_transcript_absorb_fp6(&s->t, s->values[o], n);
@@ -143,7 +141,7 @@ static enum vn_status table_at_zeta(const struct shard *s, unsigned position, st
     size_t mark = s->arena->used;
     struct vn_fp6 *logup = vn_arena_take(s->arena, 2 * (size_t)n_logup, sizeof *logup);
     if (!logup)
-        return vn_fail(s->err, VN_ERR_MEMORY, "%s: the verifier's arena is too small", s->where);
+        return vn_reject_arena(s->why);
     for (uint32_t i = 0; i < n_logup; i++) {
         uint32_t col = s->shape.first_col[VN_TREE_LOGUP][table] + 6 * i;
         logup[i] = combine(s->values[VN_TREE_LOGUP] + col);
@@ -191,26 +189,25 @@ static enum vn_status check_quotient(const struct shard *s)
         struct vn_fp6 quotient = vn_fp6_add(combine(q), vn_fp6_mul(power, combine(q + 6)));
         struct vn_fp6 right = vn_fp6_mul(vn_fp6_sub(power, vn_fp6_one()), quotient);
         if (!vn_fp6_equal(&right, &sums[c->log_height]))
-            return vn_fail(s->err, VN_ERR_INVALID_PROOF, "%s: the constraints of height 2^%u do not hold", s->where, c->log_height);
+            return vn_reject_part(s->why, VN_ERR_INVALID_PROOF, "constraints of log height", c->log_height, "not satisfied");
     }
     return VN_OK;
 }
 
 enum vn_status vn_verify_shard(struct vn_arena *arena, const struct vn_job_context *job, uint32_t index, const uint8_t *proof, size_t len,
-                               size_t *used, struct vn_shard_public *pub, struct vn_fp6 *global_total, struct vn_error *err)
+                               size_t *used, struct vn_shard_public *pub, struct vn_fp6 *global_total, struct vn_rejection *why)
 {
     if (index == 0 || index > job->n_exec + job->n_mem)
-        return vn_fail(err, VN_ERR_ARGUMENT, "shard %u is not one of the job's %u", index, job->n_exec + job->n_mem);
+        return vn_reject_part(why, VN_ERR_ARGUMENT, "shard", index, "the job has fewer");
     size_t mark = arena->used;
     struct shard *s = vn_arena_take(arena, 1, sizeof *s);
     if (!s)
-        return vn_fail(err, VN_ERR_MEMORY, "shard %u: the verifier's arena is too small", index);
+        return vn_reject_arena(why);
     memset(s, 0, sizeof *s);
     s->arena = arena;
     s->job = job;
-    s->err = err;
+    s->why = why;
     s->r = (struct vn_reader){.at = proof, .end = proof + len};
-    (void)snprintf(s->where, sizeof s->where, "shard %u", index);
     enum vn_status status = check_header(s, index);
     if (status == VN_OK)
         status = read_commitments(s);
@@ -219,11 +216,13 @@ enum vn_status vn_verify_shard(struct vn_arena *arena, const struct vn_job_conte
     if (status == VN_OK)
         status = check_quotient(s);
     if (status == VN_OK)
-        status = vn_pcs_verify(arena, &s->shape.pcs, s->roots, &s->points, (const struct vn_fp6 *const *)s->values, &s->t, &s->r, s->where, err);
+        status = vn_pcs_verify(arena, &s->shape.pcs, s->roots, &s->points, (const struct vn_fp6 *const *)s->values, &s->t, &s->r, why);
     if (status == VN_OK) {
         *used = (size_t)(s->r.at - proof);
         *pub = s->header.pub;
         *global_total = s->global_total;
+    } else {
+        why->shard = index;
     }
     arena->used = mark;
     return status;

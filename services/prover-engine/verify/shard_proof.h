@@ -11,6 +11,6 @@ const char *vn_header_read(struct vn_shard_header *h, struct vn_fp6 evals[VN_MAX
                            struct vn_reader *r);
 
 /* Reads a verifying key (vk.c). */
-enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_error *err) VN_MUST_CHECK;
+enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_rejection *why) VN_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
 /* A key as words: params version, entry, then per kind the log heights of its preprocessed tables in table order and the root. */
+#include "services/prover-engine/verify/reject.h"
 #include "services/prover-engine/verify/shard_proof.h"
 
 struct vn_digest vn_vk_digest(const struct vn_vk *vk)
@@ -37,14 +38,19 @@ size_t vn_vk_encode(const struct vn_vk *vk, uint8_t out[VN_VK_MAX_BYTES])
     return at;
 }
 
-enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_error *err)
+static enum vn_status malformed(struct vn_rejection *why, const char *reason)
+{
+    return vn_reject_part(why, VN_ERR_FORMAT, "verifying key", VN_NOT_NUMBERED, reason);
+}
+
+enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_rejection *why)
 {
     *vk = (struct vn_vk){.params_version = vn_read_u32(r)};
     if (!r->why && vk->params_version != VN_PARAMS_VERSION)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "verifying key: params version %u, this program has %u", vk->params_version, VN_PARAMS_VERSION);
+        return vn_reject_part(why, VN_ERR_UNSUPPORTED, "verifying key of params version", vk->params_version, "this program has another version");
     vk->entry = vn_read_u32(r);
     if (vk->entry & 3)
-        return vn_fail(err, VN_ERR_FORMAT, "verifying key: the entry is not aligned");
+        return malformed(why, "the entry is not aligned");
     for (unsigned kind = 0; kind < VN_KIND_COUNT; kind++) {
         const struct vn_air_kind *k = &vn_air_kinds[kind];
         memset(vk->pre_log_height[kind], VN_LOG_HEIGHT_ABSENT, VN_AIR_MAX_TABLES);
@@ -53,23 +59,23 @@ enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_error
                 continue;
             uint32_t h = vn_read_u32(r);
             if (h > vn_kind_params[kind].log_n || (k->fixed_log_height[i] && h != k->fixed_log_height[i]))
-                return vn_fail(err, VN_ERR_FORMAT, "verifying key: impossible height of table %s", vn_air_tables[k->tables[i]].name);
+                return malformed(why, "a preprocessed table has an impossible height");
             vk->pre_log_height[kind][k->tables[i]] = (uint8_t)h;
         }
         vk->pre_root[kind] = vn_read_digest(r);
     }
-    return r->why ? vn_fail(err, VN_ERR_FORMAT, "verifying key: %s", r->why) : VN_OK;
+    return r->why ? malformed(why, r->why) : VN_OK;
 }
 
-enum vn_status vn_vk_decode(struct vn_vk *vk, const uint8_t *bytes, size_t len, struct vn_error *err)
+enum vn_status vn_vk_decode(struct vn_vk *vk, const uint8_t *bytes, size_t len, struct vn_rejection *why)
 {
     struct vn_reader r = {.at = bytes, .end = bytes + len};
     struct vn_vk got;
-    enum vn_status s = vn_vk_read(&got, &r, err);
+    enum vn_status s = vn_vk_read(&got, &r, why);
     if (s != VN_OK)
         return s;
     if (r.at != r.end)
-        return vn_fail(err, VN_ERR_FORMAT, "verifying key: too long");
+        return malformed(why, "too long");
     *vk = got;
     return VN_OK;
 }

@@ -49,8 +49,9 @@ static struct checker checker(void)
 
 static enum vn_status check_bundle(struct checker *c, const uint8_t *bundle, size_t len, const struct vn_vk *vk, struct vn_statement *st)
 {
+    struct vn_rejection why;
     c->err = (struct vn_error){0};
-    return vn_verify_bundle_in(&c->arena, bundle, len, vk, st, &c->err);
+    return vn_rejection_explain(vn_verify_bundle_in(&c->arena, bundle, len, vk, st, &why), &why, &c->err);
 }
 
 /* Expects rejection with a reason that contains `reason`. */
@@ -65,8 +66,9 @@ static struct vn_job_context context_of(const struct test_job *t, const struct v
     struct vn_digest root;
     struct vn_job_context c = {0};
     struct vn_error err = {0};
+    struct vn_rejection why;
     if (vn_job_root(job, &root, &err) != VN_OK ||
-        vn_job_context_init(&c, &t->setup->vk, job->n_exec, job->n_mem, &root, job->output, &err) != VN_OK)
+        vn_job_context_init(&c, &t->setup->vk, job->n_exec, job->n_mem, &root, job->output, &why) != VN_OK)
         test_fail("job context", &err);
     return c;
 }
@@ -76,8 +78,10 @@ static enum vn_status check_shard(struct checker *c, const struct vn_job_context
     struct vn_shard_public pub;
     struct vn_fp6 total;
     size_t used = 0;
+    struct vn_rejection why;
     c->err = (struct vn_error){0};
-    enum vn_status s = vn_verify_shard(&c->arena, job, index, proof, len, &used, &pub, &total, &c->err);
+    enum vn_status s = vn_verify_shard(&c->arena, job, index, proof, len, &used, &pub, &total, &why);
+    s = vn_rejection_explain(s, &why, &c->err);
     return s == VN_OK && used != len ? vn_fail(&c->err, VN_ERR_INVALID_PROOF, "trailing bytes") : s;
 }
 
@@ -294,7 +298,8 @@ Test(job, an_honest_job_passes_and_no_changed_one, .timeout = 900)
     /* a small arena is an error, not a crash */
     for (size_t size = 0; size < (1 << 17); size += 5000) {
         struct vn_arena small = {.base = c.arena.base, .size = size};
-        cr_expect(vn_verify_bundle_in(&small, t.bundle, t.bundle_len, NULL, &st, &c.err) == VN_ERR_MEMORY);
+        struct vn_rejection why;
+        cr_expect(vn_verify_bundle_in(&small, t.bundle, t.bundle_len, NULL, &st, &why) == VN_ERR_MEMORY);
     }
     free(c.arena.base);
     test_job_fini(&t);

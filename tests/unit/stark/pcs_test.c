@@ -105,7 +105,9 @@ static enum vn_status verify(const struct fixture *f, const uint8_t *proof, size
     const struct vn_fp6 *values[VN_PCS_MAX_OPENINGS];
     for (unsigned o = 0; o < f->shape.n_openings; o++)
         values[o] = f->values[o];
-    enum vn_status s = vn_pcs_verify(&arena, &f->shape, f->roots, &f->points, values, &t, &r, "test", err);
+    struct vn_rejection why = {.shard = 0};
+    enum vn_status s = vn_pcs_verify(&arena, &f->shape, f->roots, &f->points, values, &t, &r, &why);
+    s = vn_rejection_explain(s, &why, err);
     if (s == VN_OK && r.at != r.end)
         s = vn_fail(err, VN_ERR_INVALID_PROOF, "trailing bytes");
     return s;

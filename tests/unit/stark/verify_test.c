@@ -25,24 +25,24 @@ Test(vk, round_trip_and_every_changed_byte)
     struct vn_vk vk = some_key(), back;
     uint8_t bytes[VN_VK_MAX_BYTES + 4] = {0};
     size_t len = vn_vk_encode(&vk, bytes);
-    struct vn_error err;
+    struct vn_rejection why;
     cr_assert(len <= VN_VK_MAX_BYTES);
-    cr_assert(vn_vk_decode(&back, bytes, len, &err) == VN_OK);
+    cr_assert(vn_vk_decode(&back, bytes, len, &why) == VN_OK);
     cr_expect(memcmp(&back, &vk, sizeof vk) == 0);
     struct vn_digest digest = vn_vk_digest(&vk);
     for (size_t i = 0; i < len; i++) {
         bytes[i] ^= 0x10;
-        if (vn_vk_decode(&back, bytes, len, &err) == VN_OK) {
+        if (vn_vk_decode(&back, bytes, len, &why) == VN_OK) {
             struct vn_digest other = vn_vk_digest(&back);
             cr_expect(memcmp(&other, &digest, sizeof digest) != 0, "byte %zu is not in the digest", i);
         }
         bytes[i] ^= 0x10;
     }
     for (size_t cut = 0; cut < len; cut++)
-        cr_expect(vn_vk_decode(&back, bytes, cut, &err) != VN_OK);
-    cr_expect(vn_vk_decode(&back, bytes, len + 4, &err) == VN_ERR_FORMAT);
+        cr_expect(vn_vk_decode(&back, bytes, cut, &why) != VN_OK);
+    cr_expect(vn_vk_decode(&back, bytes, len + 4, &why) == VN_ERR_FORMAT);
     bytes[0]++;
-    cr_expect(vn_vk_decode(&back, bytes, len, &err) == VN_ERR_UNSUPPORTED);
+    cr_expect(vn_vk_decode(&back, bytes, len, &why) == VN_ERR_UNSUPPORTED);
 }
 
 Test(bundle, noise_is_rejected)
@@ -71,6 +71,25 @@ Test(bundle, noise_is_rejected)
     struct vn_statement st;
     cr_expect(vn_verify_bundle(noise, 0, NULL, &st, NULL) == VN_ERR_FORMAT);
     free(noise);
+}
+
+Test(rejection, is_put_into_words)
+{
+    static const struct {
+        struct vn_rejection why;
+        const char *text;
+    } cases[] = {
+        {{.reason = "no"}, "no"},
+        {{.shard = 3, .reason = "no"}, "shard 3: no"},
+        {{.part = "head", .number = VN_NOT_NUMBERED, .reason = "no"}, "head: no"},
+        {{.shard = 3, .part = "tree", .number = 0, .reason = "no"}, "shard 3: tree 0: no"},
+    };
+    struct vn_error err = {.status = VN_OK};
+    cr_expect(vn_rejection_explain(VN_OK, &cases[0].why, &err) == VN_OK && err.text[0] == '\0');
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_expect(vn_rejection_explain(VN_ERR_FORMAT, &cases[i].why, &err) == VN_ERR_FORMAT && err.status == VN_ERR_FORMAT);
+        cr_expect(strcmp(err.text, cases[i].text) == 0, "%s", err.text);
+    }
 }
 
 static uint8_t heights_of(unsigned kind, uint8_t h[VN_AIR_MAX_TABLES], const struct vn_vk *vk)
