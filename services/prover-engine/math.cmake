@@ -8,7 +8,7 @@ target_compile_options(vn_mathcore PRIVATE -O3)
 
 find_package(Threads REQUIRED)
 add_library(vn_math STATIC
-  backend/backend.c backend/buffer.c backend/merkle_tree.c backend/pool.c backend/twiddles.c
+  backend/backend.c backend/buffer.c backend/merkle_tree.c backend/pool.c backend/stages.c backend/twiddles.c
   backend/scalar/scalar.c backend/avx2/avx2.c backend/avx512/avx512.c)
 target_link_libraries(vn_math PUBLIC vn_mathcore vn_base Threads::Threads)
 target_compile_options(vn_math PRIVATE -O3)

@@ -134,6 +134,7 @@ enum vn_status vn_job_with_request(const struct vn_job *job, const struct vn_pie
     common.threads = set->threads;
     common.isa = (char *)set->isa;
     common.verify_constraints = set->verify_constraints;
+    common.minimal_memory = set->keep_nothing;
     engine_request request = VENUS__ENGINE__V1__REQUEST__INIT;
     request.common = &common;
     Venus__Engine__V1__Execute execute = VENUS__ENGINE__V1__EXECUTE__INIT;

@@ -63,7 +63,7 @@ static const struct vn_config_item items[] = {
     {.flag = "hints", .type = VN_CONFIG_BOOL, .offset = AT(hints),
      .help = "process precompile hints: input and pass-through hints; those that ask for a computation are refused by name"},
     {.flag = "minimal-memory", .short_flag = 'm', .type = VN_CONFIG_BOOL, .offset = AT(minimal_memory),
-     .help = "keep no witness packages: execute again before every piece of work, for as many shards as -t engines take"},
+     .help = "half the memory for more time: keep no witness packages but execute again before every piece of work, for as many shards as -t engines take; keep no codewords but make them again"},
     {.flag = "rma", .short_flag = 'r', .type = VN_CONFIG_BOOL, .offset = AT(rma), .help = "RMA mode; there is no MPI here, workers talk to the coordinator only"},
     {.flag = "preallocate", .short_flag = 'z', .type = VN_CONFIG_BOOL, .offset = AT(preallocate),
      .help = "allocate GPU memory ahead; engines compute on the CPU and allocate once anyway"},

@@ -80,11 +80,12 @@ static void run_commit(struct data *d)
     const vn_fp *cols[N_COLUMNS];
     for (size_t c = 0; c < N_COLUMNS; c++)
         cols[c] = d->columns + c * COLUMN;
-    struct vn_merkle_tree t;
-    if (vn_merkle_build(&t, d->backend, NULL, cols, N_COLUMNS, 1, COLUMN >> 2) != VN_OK) {
+    struct vn_merkle_tree t = {0};
+    if (vn_merkle_new(&t, COLUMN >> 2) != VN_OK || vn_merkle_hash_rows(&t, d->backend, NULL, cols, N_COLUMNS, 0, COLUMN >> 2) != VN_OK) {
         fprintf(stderr, "venus-bench-kernels: out of memory\n");
         exit(1);
     }
+    vn_merkle_hash_nodes(&t, d->backend, NULL);
     vn_merkle_free(&t);
 }
 

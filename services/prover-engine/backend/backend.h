@@ -63,20 +63,46 @@ void vn_coset_scale(vn_fp *scale, vn_fp shift, unsigned log_n);
 
 /* ---- Merkle trees (prover's side), built with a backend on a pool ---- */
 
+/* Nodes of the levels below `low` are not kept: an opening makes them again from the rows of its block, 2^low neighbours. */
+#define VN_MERKLE_LOW 4u
+
 struct vn_merkle_tree {
-    unsigned log_rows;
-    vn_fp *nodes; /* level l starts at element 9 * (2^(log_rows+1) - 2^(log_rows+1-l)); nine arrays of 2^(log_rows-l) each. Owned. */
+    unsigned log_rows, low; /* low: VN_MERKLE_LOW, less in a tree that would not have two blocks */
+    vn_fp *nodes;           /* levels low, low + 1, ..., each as nine arrays of 2^(log_rows - level). Owned. */
 };
 
-/* Rows come in `n_segments` segments of equal length, a power of two: segment s holds leaves [s * seg_rows, (s+1) * seg_rows), its columns are
- * cols[s * width .. s * width + width - 1], each a pointer to seg_rows values. */
-enum vn_status vn_merkle_build(struct vn_merkle_tree *t, const struct vn_backend *b, struct vn_pool *pool, const vn_fp *const *cols,
-                               size_t width, size_t n_segments, size_t seg_rows) VN_MUST_CHECK;
+/* The shape of a tree over 2^log_rows rows, without memory; and the elements of its nodes. */
+struct vn_merkle_tree vn_merkle_shape(unsigned log_rows);
+size_t vn_merkle_elements(const struct vn_merkle_tree *t);
+
+/* Memory for a tree over n_rows rows, a power of two (VN_ERR_ARGUMENT). Then every row is hashed, in any number of calls, then the nodes. */
+enum vn_status vn_merkle_new(struct vn_merkle_tree *t, size_t n_rows) VN_MUST_CHECK;
 void vn_merkle_free(struct vn_merkle_tree *t);
+
+/* Rows [first, first + n): cols[c] points to n values of column c. first and n are multiples of 2^low. */
+enum vn_status vn_merkle_hash_rows(struct vn_merkle_tree *t, const struct vn_backend *b, struct vn_pool *pool, const vn_fp *const *cols, size_t width,
+                                   size_t first, size_t n) VN_MUST_CHECK;
+void vn_merkle_hash_nodes(struct vn_merkle_tree *t, const struct vn_backend *b, struct vn_pool *pool);
+
+/* level >= low */
 struct vn_digest vn_merkle_node(const struct vn_merkle_tree *t, unsigned level, size_t index);
 struct vn_digest vn_merkle_root(const struct vn_merkle_tree *t);
 
-/* Siblings in the order vn_merkle_verify consumes them; out has room for n_rows * log_rows digests. Returns their number. */
-size_t vn_merkle_open(const struct vn_merkle_tree *t, const uint32_t *indices, size_t n_rows, struct vn_digest *out);
+/* The distinct blocks of 2^low rows that hold the rows of these sorted indices, ascending; out has room for n_rows. Returns their number. */
+size_t vn_merkle_blocks(const struct vn_merkle_tree *t, const uint32_t *indices, size_t n_rows, uint32_t *out);
+
+/* The siblings an opening of n_rows sorted, distinct rows carries, in the order vn_merkle_verify consumes them: from a zeroed walk, each call gives the
+ * next one's level and index; 0 after the last. */
+struct vn_merkle_walk {
+    unsigned level;
+    uint32_t sibling;
+    size_t at; /* the next row to look at */
+};
+int vn_merkle_next_sibling(struct vn_merkle_walk *walk, unsigned log_rows, const uint32_t *indices, size_t n_rows);
+
+/* Siblings in the order vn_merkle_verify consumes them; out has room for n_rows * log_rows digests. *n_out: their number.
+ * cols: the columns of the rows of those blocks, one block after the other. */
+enum vn_status vn_merkle_open(const struct vn_merkle_tree *t, const struct vn_backend *b, const vn_fp *const *cols, size_t width, const uint32_t *indices,
+                              size_t n_rows, struct vn_digest *out, size_t *n_out) VN_MUST_CHECK;
 
 #endif

@@ -376,6 +376,7 @@ static enum vn_status serve(const Venus__Engine__V1__Request *request, struct vn
         .threads = common->threads,
         .isa = common->isa[0] ? common->isa : NULL,
         .verify_constraints = common->verify_constraints,
+        .minimal_memory = common->minimal_memory,
         .progress = send_progress,
     };
     enum vn_status status = vn_work_open(&w, &o, err);

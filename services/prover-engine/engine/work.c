@@ -52,7 +52,9 @@ enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err)
 {
     if (w->setup)
         return VN_OK;
+    vn_stages_resume(&w->stages);
     enum vn_status status = vn_setup_new_shared(&w->setup, w->program, w->backend, w->pool, w->options.cache_dir, w->options.shared_dir, err);
+    vn_stage(&w->stages, "set-up");
     if (status == VN_OK && w->setup->shared_trouble.status != VN_OK)
         fprintf(stderr, "venus-engine: shared tables: %s: not used\n", w->setup->shared_trouble.text);
     return status;
@@ -65,6 +67,8 @@ static struct vn_prover prover_of(struct vn_work *w)
         .backend = w->backend,
         .pool = w->pool,
         .verify_constraints = w->options.verify_constraints,
+        .minimal_memory = w->options.minimal_memory,
+        .stages = &w->stages,
     };
 }
 

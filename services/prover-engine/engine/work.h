@@ -19,6 +19,7 @@ struct vn_work_options {
     unsigned threads;      /* 0: all */
     const char *isa;       /* NULL: best */
     int verify_constraints;
+    int minimal_memory;    /* make codewords again instead of keeping them: half the memory, a tenth more time */
     int execute_only;      /* the program is only executed: what has no table yet is allowed */
     /* Optional: work done so far in the current piece. */
     void (*progress)(void *ctx, const char *stage, uint32_t done, uint32_t total, uint64_t steps);
@@ -31,6 +32,7 @@ struct vn_work {
     const struct vn_backend *backend;
     struct vn_pool *pool;
     struct vn_setup *setup; /* made on first use by vn_work_setup */
+    struct vn_stages stages; /* of everything done so far */
 };
 
 enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, struct vn_error *err) VN_MUST_CHECK;

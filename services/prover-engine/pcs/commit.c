@@ -59,18 +59,19 @@ static void clear_unused_slots(struct vn_pcs_commit *c)
 enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values)
 {
     *c = (struct vn_pcs_commit){.shape = *shape, .log_n = d->log_n};
-    c->coefs = vn_buffer_new(stack_bytes(c));
-    c->lde = vn_buffer_new(2 * stack_bytes(c));
-    c->values = keep_values ? vn_buffer_new(stack_bytes(c)) : NULL;
-    if (!c->coefs || !c->lde || (keep_values && !c->values)) {
-        vn_pcs_commit_fini(c);
+    vn_fp **columns = keep_values ? &c->values : &c->coefs;
+    *columns = vn_buffer_new(stack_bytes(c));
+    if (!*columns)
         return VN_ERR_MEMORY;
-    }
-    struct clear clear = {keep_values ? c->values : c->coefs, sizeof(vn_fp) << c->log_n};
+    struct clear clear = {*columns, sizeof(vn_fp) << c->log_n};
     vn_pool_run(d->pool, shape->n_stacks, clear_task, &clear);
-    if (keep_values)
-        clear_unused_slots(c);
     return VN_OK;
+}
+
+void vn_pcs_commit_drop_values(struct vn_pcs_commit *c)
+{
+    vn_buffer_free(c->values);
+    c->values = NULL;
 }
 
 void vn_pcs_commit_fini(struct vn_pcs_commit *c)
@@ -113,6 +114,8 @@ unsigned vn_pcs_column_log_height(const struct vn_pcs_commit *c, uint32_t col)
 struct build {
     struct vn_pcs_commit *c;
     const struct vn_pcs_domain *d;
+    vn_fp *code; /* of the cosets first_coset and, if there is room, the next */
+    unsigned first_coset, n_cosets;
 };
 
 static void intt_task(void *ctx, size_t task, unsigned thread)
@@ -131,7 +134,8 @@ static void lde_task(void *ctx, size_t task, unsigned thread)
     const struct build *b = ctx;
     (void)thread;
     size_t n = (size_t)1 << b->c->log_n;
-    b->d->backend->coset_ntt(vn_pcs_codeword(b->c, task / 2) + (task & 1) * n, b->c->coefs + task / 2 * n, b->d->scale[task & 1], b->c->log_n);
+    unsigned coset = b->first_coset + (unsigned)(task % b->n_cosets);
+    b->d->backend->coset_ntt(b->code + task * n, b->c->coefs + task / b->n_cosets * n, b->d->scale[coset], b->c->log_n);
 }
 
 static void to_mont_task(void *ctx, size_t task, unsigned thread)
@@ -143,30 +147,58 @@ static void to_mont_task(void *ctx, size_t task, unsigned thread)
 
 void vn_pcs_commit_to_mont(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
 {
-    struct build b = {c, d};
+    struct build b = {.c = c, .d = d};
     vn_pool_run(d->pool, c->shape.n_cols, to_mont_task, &b);
 }
 
 enum vn_status vn_pcs_commit_build(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
 {
-    struct build b = {c, d};
+    struct build b = {.c = c, .d = d};
+    if (!c->coefs) {
+        c->coefs = vn_buffer_new(stack_bytes(c));
+        if (!c->coefs)
+            return VN_ERR_MEMORY;
+        clear_unused_slots(c);
+    }
     vn_pool_run(d->pool, c->shape.n_cols, intt_task, &b);
     return vn_pcs_commit_extend(c, d);
 }
 
+/* The cosets of b, extended and hashed. */
+static enum vn_status add_cosets(const struct build *b, const vn_fp **cols)
+{
+    struct vn_pcs_commit *c = b->c;
+    size_t width = c->shape.n_stacks, n = (size_t)1 << c->log_n;
+    vn_pool_run(b->d->pool, width * b->n_cosets, lde_task, (void *)(uintptr_t)b);
+    vn_stage(b->d->stages, "transforms");
+    enum vn_status s = VN_OK;
+    for (unsigned i = 0; i < b->n_cosets && s == VN_OK; i++) {
+        for (size_t w = 0; w < width; w++)
+            cols[w] = b->code + (w * b->n_cosets + i) * n;
+        s = vn_merkle_hash_rows(&c->tree, b->d->backend, b->d->pool, cols, width, (b->first_coset + i) * n, n);
+    }
+    vn_stage(b->d->stages, "hashing");
+    return s;
+}
+
 enum vn_status vn_pcs_commit_extend(struct vn_pcs_commit *c, const struct vn_pcs_domain *d)
 {
-    struct build b = {c, d};
-    size_t width = c->shape.n_stacks, n = (size_t)1 << c->log_n;
-    vn_pool_run(d->pool, 2 * width, lde_task, &b);
-    const vn_fp **cols = malloc(2 * width * sizeof *cols);
-    if (!cols)
-        return VN_ERR_MEMORY;
-    for (size_t w = 0; w < width; w++) {
-        cols[w] = vn_pcs_codeword(c, w);
-        cols[width + w] = cols[w] + n;
-    }
-    enum vn_status s = vn_merkle_build(&c->tree, d->backend, d->pool, cols, width, 2, n);
+    unsigned n_cosets = d->minimal_memory ? 1 : 2;
+    struct build b = {.c = c, .d = d, .n_cosets = n_cosets};
+    const vn_fp **cols = malloc(c->shape.n_stacks * sizeof *cols + 1);
+    b.code = c->lde ? c->lde : vn_buffer_new(n_cosets * stack_bytes(c));
+    enum vn_status s = cols && b.code ? VN_OK : VN_ERR_MEMORY;
+    if (s == VN_OK && !c->tree.nodes)
+        s = vn_merkle_new(&c->tree, (size_t)2 << c->log_n);
+    for (; b.first_coset < 2 && s == VN_OK; b.first_coset += n_cosets)
+        s = add_cosets(&b, cols);
+    if (s == VN_OK)
+        vn_merkle_hash_nodes(&c->tree, d->backend, d->pool);
+    vn_stage(d->stages, "hashing");
+    if (d->minimal_memory)
+        vn_buffer_free(b.code);
+    else
+        c->lde = b.code;
     free(cols);
     return s;
 }

@@ -4,6 +4,7 @@
 
 #include "services/prover-engine/backend/backend.h"
 #include "services/prover-engine/backend/buffer.h"
+#include "services/prover-engine/backend/stages.h"
 #include "services/prover-engine/pcs/layout.h"
 
 struct vn_device; /* pcs/device.h */
@@ -15,6 +16,8 @@ struct vn_pcs_domain {
     struct vn_pool *pool; /* NULL: one thread */
     unsigned log_n;
     vn_fp *scale[2];      /* vn_coset_scale of both cosets, N entries each */
+    int minimal_memory;   /* codewords are not kept but made again for the quotient and the openings */
+    struct vn_stages *stages; /* NULL: nobody asks where the time goes */
 };
 enum vn_status vn_pcs_domain_init(struct vn_pcs_domain *d, const struct vn_backend *b, struct vn_pool *pool, unsigned log_n) VN_MUST_CHECK;
 void vn_pcs_domain_fini(struct vn_pcs_domain *d);
@@ -23,8 +26,8 @@ struct vn_pcs_commit {
     struct vn_pcs_tree shape;
     unsigned log_n;
     vn_fp *values;  /* as coefs, but values on H_n; NULL if not kept */
-    vn_fp *coefs;   /* n_stacks * N: stack after stack, slot after slot */
-    vn_fp *lde;     /* codewords, see vn_pcs_codeword */
+    vn_fp *coefs;   /* n_stacks * N: stack after stack, slot after slot; NULL before the build if values are kept */
+    vn_fp *lde;     /* codewords, see vn_pcs_codeword; NULL before the build, and after it where memory is minimal */
     struct vn_merkle_tree tree;
     void *mapping;  /* NULL: the memory above is owned; else it lies in this read-only mapping, which vn_pcs_commit_fini ends */
     size_t mapping_bytes;
@@ -34,7 +37,10 @@ struct vn_pcs_commit {
 enum vn_status vn_pcs_commit_init(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values) VN_MUST_CHECK;
 void vn_pcs_commit_fini(struct vn_pcs_commit *c);
 
-/* The 2N values of a stack, coset 0 first. */
+/* The values are needed no more. */
+void vn_pcs_commit_drop_values(struct vn_pcs_commit *c);
+
+/* The 2N values of a stack, coset 0 first; lde must be there. */
 static inline vn_fp *vn_pcs_codeword(const struct vn_pcs_commit *c, size_t stack)
 {
     return c->lde + (stack << (c->log_n + 1));

@@ -57,7 +57,7 @@ struct vn_device {
     enum vn_status (*grind)(const struct vn_pcs_domain *d, const struct vn_transcript *t, unsigned bits, uint32_t *nonce);
 
     /* indices: sorted, distinct. A commitment's row is one value a stack; a layer's the eight values of a leaf, coordinates together. */
-    enum vn_status (*commit_open)(const struct vn_pcs_commit *c, const uint32_t *indices, size_t n, struct vn_opened *out);
+    enum vn_status (*commit_open)(const struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const uint32_t *indices, size_t n, struct vn_opened *out);
     enum vn_status (*fri_open)(struct vn_fri *f, unsigned layer, const uint32_t *leaves, size_t n, struct vn_opened *out);
 };
 

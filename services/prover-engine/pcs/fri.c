@@ -6,6 +6,7 @@
 #include "services/prover-engine/pcs/ext.h"
 #include "services/prover-engine/pcs/fri.h"
 #include "services/prover-engine/pcs/query.h"
+#include "services/prover-engine/pcs/rows.h"
 
 enum { FOLD_BLOCK = 2048, GRIND_TASK = 2048, LEAF_WIDTH = VN_FRI_LEAF_WIDTH };
 
@@ -82,12 +83,17 @@ static enum vn_status layer_commit(struct layer *l, const struct vn_pcs_domain *
     vn_pool_run(d->pool, 12, extend_task, &e);
     vn_buffer_free(memory);
 
-    const vn_fp *cols[2 * LEAF_WIDTH];
-    for (size_t c = 0; c < 2; c++)
+    enum vn_status s = vn_merkle_new(&l->tree, 2 * leaves);
+    for (size_t c = 0; c < 2 && s == VN_OK; c++) {
+        const vn_fp *cols[LEAF_WIDTH];
         for (size_t j = 0; j < VN_FRI_FOLD; j++)
             for (size_t k = 0; k < 6; k++)
-                cols[c * LEAF_WIDTH + 6 * j + k] = l->code + (2 * k + c) * n + j * leaves;
-    return vn_merkle_build(&l->tree, d->backend, d->pool, cols, LEAF_WIDTH, 2, leaves);
+                cols[6 * j + k] = l->code + (2 * k + c) * n + j * leaves;
+        s = vn_merkle_hash_rows(&l->tree, d->backend, d->pool, cols, LEAF_WIDTH, c * leaves, leaves);
+    }
+    if (s == VN_OK)
+        vn_merkle_hash_nodes(&l->tree, d->backend, d->pool);
+    return s;
 }
 
 struct fold {
@@ -199,17 +205,21 @@ enum vn_status vn_fri_final(struct vn_fri *f, struct vn_fp6 *coefs)
     return VN_OK;
 }
 
+/* Column 6 j + k of the leaves: coordinate k of the values at i + j n/8. */
+static void gather_layer(const void *ctx, size_t column, const uint32_t *blocks, size_t n_blocks, unsigned log_block, vn_fp *out, vn_fp *scratch)
+{
+    const struct layer *l = ctx;
+    (void)scratch;
+    size_t size = (size_t)1 << l->log_n, eighth = size / VN_FRI_FOLD, block = (size_t)1 << log_block;
+    for (size_t b = 0; b < n_blocks; b++, out += block) {
+        size_t first = (size_t)blocks[b] << log_block, c = first / eighth, i = first % eighth;
+        memcpy(out, l->code + (2 * (column % 6) + c) * size + column / 6 * eighth + i, block * sizeof *out);
+    }
+}
+
 enum vn_status vn_fri_open(struct vn_fri *f, unsigned layer, const uint32_t *leaves, size_t n, struct vn_opened *out)
 {
     const struct layer *l = &f->layers[layer];
-    size_t size = (size_t)1 << l->log_n, eighth = size / VN_FRI_FOLD;
-    vn_fp *row = out->rows;
-    for (size_t q = 0; q < n; q++) {
-        size_t c = leaves[q] / eighth, i = leaves[q] % eighth;
-        for (size_t j = 0; j < VN_FRI_FOLD; j++)
-            for (size_t k = 0; k < 6; k++)
-                *row++ = l->code[(2 * k + c) * size + j * eighth + i];
-    }
-    out->n_siblings = vn_merkle_open(&l->tree, leaves, n, out->siblings);
-    return VN_OK;
+    struct vn_pcs_rows rows = {.width = LEAF_WIDTH, .gather = gather_layer, .ctx = l};
+    return vn_pcs_open_rows(&l->tree, f->d, &rows, leaves, n, out);
 }

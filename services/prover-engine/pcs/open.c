@@ -51,12 +51,12 @@ static void opened_fini(struct vn_opened *o)
     free(o->siblings);
 }
 
-static enum vn_status open_commit(const struct vn_pcs_commit *c, const struct vn_device *device, const uint32_t *indices, size_t n, struct vn_writer *w)
+static enum vn_status open_commit(const struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const uint32_t *indices, size_t n, struct vn_writer *w)
 {
     struct vn_opened o = {0};
     enum vn_status s = opened_init(&o, n, c->shape.n_stacks, c->log_n + VN_LOG_BLOWUP);
     if (s == VN_OK)
-        s = device->commit_open(c, indices, n, &o);
+        s = d->device->commit_open(c, d, indices, n, &o);
     if (s == VN_OK)
         write_opened(w, &o, n * c->shape.n_stacks);
     opened_fini(&o);
@@ -77,19 +77,19 @@ static enum vn_status open_layer(struct vn_fri *f, const struct vn_device *devic
 }
 
 static enum vn_status open_queries(const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits, struct vn_fri *f,
-                                   const struct vn_device *device, struct vn_transcript *t, struct vn_writer *w)
+                                   const struct vn_pcs_domain *d, struct vn_transcript *t, struct vn_writer *w)
 {
     uint32_t indices[VN_PCS_MAX_QUERIES];
     size_t n = vn_pcs_sample_indices(t, shape->params, indices);
     enum vn_status s = VN_OK;
     for (unsigned i = 0; i < shape->n_trees && s == VN_OK; i++)
-        s = open_commit(commits[i], device, indices, n, w);
+        s = open_commit(commits[i], d, indices, n, w);
     for (unsigned i = 0; i < shape->params->n_folds && s == VN_OK; i++) {
         unsigned log_n = shape->params->log_n - VN_FRI_LOG_FOLD * i;
         for (size_t q = 0; q < n; q++)
             indices[q] = vn_fri_leaf(indices[q], log_n);
         n = vn_pcs_sort_indices(indices, n);
-        s = open_layer(f, device, i, log_n, indices, n, w);
+        s = open_layer(f, d->device, i, log_n, indices, n, w);
     }
     return s;
 }
@@ -102,16 +102,19 @@ enum vn_status vn_pcs_open(const struct vn_pcs_shape *shape, const struct vn_pcs
     struct vn_fp6 gamma = vn_transcript_sample_fp6(t);
     uint32_t nonce = 0;
     enum vn_status s = device->fri_new(&f, shape, commits, d, points, &gamma);
+    vn_stage(d->stages, "DEEP");
     if (s == VN_OK)
         s = commit_layers(f, device, shape->params, t, w);
     if (s == VN_OK)
         s = device->grind(d, t, shape->params->pow_bits, &nonce);
+    vn_stage(d->stages, "FRI");
     if (s == VN_OK) {
         (void)vn_transcript_check_nonce(t, nonce, shape->params->pow_bits);
         vn_write_u32(w, nonce);
-        s = open_queries(shape, commits, f, device, t, w);
+        s = open_queries(shape, commits, f, d, t, w);
     }
     device->fri_free(f);
+    vn_stage(d->stages, "openings");
     if (s == VN_OK && w->failed)
         s = VN_ERR_MEMORY;
     return s;

@@ -1,32 +1,14 @@
 /* Phase 1 replays the shard, commits the columns that meet the global buses and hashes the leaf. Phase 2 does the same again, then follows the transcript
  * of docs/proof-format.md: MAIN, LOGUP, QUOT, openings. */
-#define _GNU_SOURCE
 #include "services/prover-engine/stark/prove.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "services/prover-engine/stark/shard.h"
 
 _Static_assert((unsigned)VN_SHARD_EXECUTION == VN_KIND_EXECUTION && (unsigned)VN_SHARD_MEMORY == VN_KIND_MEMORY, "kinds");
 _Static_assert(VN_MAX_SHARDS == VN_MAX_JOB_SHARDS && (1u << VN_MAX_SHARD_LOG2) == VN_MAX_STEPS, "limits");
 _Static_assert(VN_CLK_START == VN_FIRST_CLK && VN_CLK_STEP == VN_CLK_PER_STEP && VN_OUTPUT_BYTES == VN_STATEMENT_OUTPUT_BYTES, "machine");
-
-static double now(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Reports a stage that began at *since and starts the next. */
-static void stage_done(const struct vn_prover *p, const char *stage, double *since)
-{
-    double t = now();
-    if (p->progress)
-        p->progress(p->ctx, stage, t - *since);
-    *since = t;
-}
 
 const struct vn_pcs_commit *vn_proving_commit(const struct vn_proving *w, enum vn_tree_id tree)
 {
@@ -78,6 +60,8 @@ enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p,
     w->domain.device = w->device;
     w->domain.backend = p->backend;
     w->domain.pool = p->pool;
+    w->domain.minimal_memory = p->minimal_memory;
+    w->domain.stages = p->stages;
     w->header.pub = (struct vn_shard_public){
         .kind = shard->kind,
         .index = shard->index,
@@ -148,6 +132,7 @@ enum vn_status vn_proving_commit_phase1(struct vn_proving *w, struct vn_error *e
     s = w->device->evaluate(&w->p1, &w->domain, &points, VN_POINT_Z, w->z_evals);
     if (s != VN_OK)
         return stage_failed(s, err);
+    vn_stage(w->p->stages, "evaluations");
     w->leaf = vn_header_leaf(&w->header, &w->p->setup->vk_digest, w->p->setup->vk.params_version, w->z_evals, w->p1.shape.n_cols);
     return VN_OK;
 }
@@ -157,14 +142,14 @@ enum vn_status vn_contribute(const struct vn_prover *p, const struct vn_shard *s
     struct vn_proving *w = calloc(1, sizeof *w);
     if (!w)
         return no_memory(err);
-    double since = now();
+    vn_stages_resume(p->stages);
     enum vn_status s = vn_proving_start(w, p, shard, err);
-    stage_done(p, "replay", &since);
+    vn_stage(p->stages, "replay");
     if (s == VN_OK)
         s = vn_proving_fill_phase1(w, err);
+    vn_stage(p->stages, "trace");
     if (s == VN_OK)
         s = vn_proving_commit_phase1(w, err);
-    stage_done(p, "commit phase 1", &since);
     if (s == VN_OK)
         *leaf = w->leaf;
     vn_proving_fini(w);
@@ -210,7 +195,7 @@ static void send_root(const struct vn_proving *w, const struct vn_pcs_commit *c,
     vn_transcript_absorb_digest(t, &root);
 }
 
-static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, double *since, struct vn_error *err)
+static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, struct vn_error *err)
 {
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 alpha = vn_transcript_sample_fp6(t), beta = vn_transcript_sample_fp6(t);
@@ -218,7 +203,7 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     enum vn_status s = w->device->commit_init(&w->logup, &w->domain, &w->shape.pcs.trees[VN_TREE_LOGUP], 0);
     if (s == VN_OK)
         s = w->device->logup(w);
-    stage_done(w->p, "logup", since);
+    vn_stage(w->p->stages, "LogUp");
     if (s == VN_OK)
         s = w->device->commit_values(&w->logup, &w->domain);
     if (s != VN_OK)
@@ -236,8 +221,7 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     return VN_OK;
 }
 
-static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, double *since,
-                                      struct vn_error *err)
+static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, struct vn_error *err)
 {
     const struct vn_air_kind *k = &vn_air_kinds[w->shape.kind];
     struct vn_fp6 c = vn_transcript_sample_fp6(t), power = vn_fp6_one();
@@ -250,7 +234,7 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
     }
     if (s == VN_OK)
         s = w->device->quotient(w, alpha_pow);
-    stage_done(w->p, "quotient", since);
+    vn_stage(w->p->stages, "quotient");
     if (s == VN_OK)
         s = w->device->commit_coefs(&w->quot, &w->domain);
     free(alpha_pow);
@@ -260,7 +244,7 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
     return VN_OK;
 }
 
-static enum vn_status open_all(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, double *since, struct vn_error *err)
+static enum vn_status open_all(struct vn_proving *w, struct vn_transcript *t, struct vn_writer *out, struct vn_error *err)
 {
     struct vn_pcs_points points = {.zeta = vn_transcript_sample_fp6(t), .z = vn_header_point(&w->header, &w->p->setup->vk_digest)};
     if (!vn_pcs_point_is_safe(&points.zeta) || !vn_pcs_point_is_safe(&points.z))
@@ -281,11 +265,10 @@ static enum vn_status open_all(struct vn_proving *w, struct vn_transcript *t, st
         if (s != VN_OK)
             return stage_failed(s, err);
     }
-    stage_done(w->p, "evaluate", since);
+    vn_stage(w->p->stages, "evaluations");
     enum vn_status s = vn_pcs_open(&w->shape.pcs, commits, &w->domain, &points, t, out);
     if (s != VN_OK)
         return stage_failed(s, err);
-    stage_done(w->p, "open", since);
     return VN_OK;
 }
 
@@ -314,9 +297,7 @@ static enum vn_status bind_job(struct vn_proving *w, const struct vn_job *job, s
 
 enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job, struct vn_writer *out, struct vn_error *err)
 {
-    const struct vn_prover *p = w->p;
     struct vn_transcript t;
-    double since = now();
     enum vn_status s = bind_job(w, job, &t, out, err);
     if (s != VN_OK)
         return s;
@@ -324,14 +305,11 @@ enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job,
     if (s != VN_OK)
         return stage_failed(s, err);
     send_root(w, &w->main, &t, out);
-    stage_done(p, "commit main", &since);
-    s = commit_logup(w, &t, out, &since, err);
-    stage_done(p, "commit logup", &since);
+    s = commit_logup(w, &t, out, err);
     if (s == VN_OK)
-        s = commit_quotient(w, &t, out, &since, err);
-    stage_done(p, "commit quotient", &since);
+        s = commit_quotient(w, &t, out, err);
     if (s == VN_OK)
-        s = open_all(w, &t, out, &since, err);
+        s = open_all(w, &t, out, err);
     if (s == VN_OK && out->failed)
         s = no_memory(err);
     return s;
@@ -340,15 +318,14 @@ enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job,
 static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, const struct vn_shard *shard, const struct vn_job *job,
                             struct vn_writer *out, struct vn_error *err)
 {
-    double since = now();
+    vn_stages_resume(p->stages);
     enum vn_status s = vn_proving_start(w, p, shard, err);
-    stage_done(p, "replay", &since);
+    vn_stage(p->stages, "replay");
     if (s == VN_OK)
         s = vn_proving_fill_trace(w, err);
-    stage_done(p, "trace", &since);
+    vn_stage(p->stages, "trace");
     if (s == VN_OK)
         s = vn_proving_commit_phase1(w, err);
-    stage_done(p, "commit phase 1", &since);
     return s == VN_OK ? vn_proving_finish(w, job, out, err) : s;
 }
 

@@ -12,8 +12,8 @@ struct vn_prover {
     struct vn_pool *pool;   /* NULL: one thread */
     const struct vn_device *device; /* NULL: vn_device_host */
     int verify_constraints; /* check every row and every bus before committing: VN_ERR_WITNESS names what is wrong */
-    void (*progress)(void *ctx, const char *stage, double seconds); /* after each stage; may be NULL */
-    void *ctx;
+    int minimal_memory;     /* make codewords again instead of keeping them */
+    struct vn_stages *stages; /* NULL: nobody asks where the time goes */
 };
 
 /* Phase 1: executes the shard again, commits the columns that meet the global buses and forms its leaf. */

@@ -2,7 +2,7 @@
  * r_0 = q mod (X^n - g^n) and r_1 = q mod (X^n + g^n) interpolated from the two, q = q0 + X^n q1 has q0 = (r_0 + r_1) / 2 and
  * q1 = (r_0 - r_1) / (2 g^n).
  *
- * Columns of the common height N have these values in their codeword already; shorter ones are extended into a buffer, one table and coset at a time.
+ * Columns of the common height N have these values in their codeword if it was kept; the others are extended into a buffer, one table and coset at a time.
  * The running sums are always copied there: the kernels read 15 entries past the end, wrapped. */
 #include <stdlib.h>
 
@@ -38,7 +38,7 @@ static void extend_task(void *ctx, size_t task, unsigned thread)
     const struct column *col = &q->cols[task];
     size_t n = (size_t)1 << q->log_n, at = vn_pcs_column_offset(col->c, col->col);
     vn_fp *out = q->buffer + task * (n + WRAP);
-    if (q->log_n == q->w->domain.log_n) {
+    if (q->log_n == q->w->domain.log_n && col->c->lde) {
         const vn_fp *code = vn_pcs_codeword(col->c, at >> q->log_n) + q->coset * n;
         *col->view = code;
         if (!col->wrapped)

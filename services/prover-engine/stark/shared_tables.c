@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define MAGIC 0x3165725073756e56ull /* "VnusPre1" */
-#define LAYOUT 1u
+#define LAYOUT 2u
 #define NAME_LEN 128
 #define HEADER_BYTES ((size_t)4096)
 #define CHUNK ((size_t)4 << 20)
@@ -83,7 +83,8 @@ static size_t stacks_bytes(const struct header *h)
 
 static size_t nodes_bytes(const struct header *h)
 {
-    return VN_DIGEST_LEN * (((size_t)2 << (h->log_n + VN_LOG_BLOWUP)) - 1) * sizeof(vn_fp);
+    struct vn_merkle_tree t = vn_merkle_shape(h->log_n + VN_LOG_BLOWUP);
+    return vn_merkle_elements(&t) * sizeof(vn_fp);
 }
 
 static struct header header_of(const struct vn_shared_tables *t, const struct vn_shared_shape *s)
@@ -222,10 +223,11 @@ static void lay_over(uint8_t *map, const struct header *h, const struct vn_share
         .values = (vn_fp *)(void *)at,
         .coefs = (vn_fp *)(void *)(at + stacks),
         .lde = (vn_fp *)(void *)(at + 2 * stacks),
-        .tree = {.log_rows = h->log_n + VN_LOG_BLOWUP, .nodes = (vn_fp *)(void *)(at + 4 * stacks)},
+        .tree = vn_merkle_shape(h->log_n + VN_LOG_BLOWUP),
         .mapping = map,
         .mapping_bytes = (size_t)h->file_bytes,
     };
+    c->tree.nodes = (vn_fp *)(void *)(at + 4 * stacks);
 }
 
 static const char *fault_of(const uint8_t *map, const struct header *expected, const struct vn_pcs_commit *c, struct vn_pool *pool)

@@ -457,7 +457,7 @@ Test(job, only_the_whole_job_convinces, .timeout = 900)
     test_job_fini(&t);
 }
 
-Test(job, bytes_do_not_depend_on_backend_or_threads, .timeout = 1800)
+Test(job, bytes_do_not_depend_on_backend_threads_or_memory, .timeout = 1800)
 {
     struct test_job first = run_walk(20, 20, 0, vn_backend_select(NULL), 1);
     test_job_contribute(&first);
@@ -468,6 +468,7 @@ Test(job, bytes_do_not_depend_on_backend_or_threads, .timeout = 1800)
         if (!b || (i == 2 && !getenv("VENUS_LONG_TESTS"))) /* the scalar one takes minutes */
             continue;
         struct test_job t = run_walk(20, 20, 0, b, 2 + (unsigned)i % 2);
+        t.prover.minimal_memory = i % 2;
         test_job_contribute(&t);
         cr_expect(memcmp(t.leaves, first.leaves, t.n_shards * sizeof *t.leaves) == 0, "%s", names[i]);
         test_job_prove(&t);
