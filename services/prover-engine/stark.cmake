@@ -7,7 +7,7 @@ target_compile_options(vn_verify PRIVATE -O3)
 
 add_library(vn_stark STATIC
   pcs/commit.c pcs/deep.c pcs/evaluate.c pcs/fri.c pcs/open.c pcs/rows.c pcs/writer.c
-  stark/bundle.c stark/contribution.c stark/host.c stark/logup.c stark/params_print.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c)
+  stark/bundle.c stark/contribution.c stark/host.c stark/logup.c stark/params_print.c stark/phase1.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c)
 target_link_libraries(vn_stark PUBLIC vn_verify vn_air vn_math vn_rv)
 target_compile_options(vn_stark PRIVATE -O3)
 

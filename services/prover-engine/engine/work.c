@@ -12,6 +12,7 @@
 #define ELF_BYTES_MAX (256ull << 20)
 #define INPUT_BYTES_MAX (1ull << 30)
 #define SHARD_PROOF_BYTES_MAX (64ull << 20)
+#define PHASE1_MAX 16 /* about 0.4 GiB */
 
 static void report(struct vn_work *w, const char *stage, uint32_t done, uint32_t total, uint64_t steps)
 {
@@ -35,6 +36,8 @@ enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, 
     free(elf);
     if (status == VN_OK && vn_pool_new(&w->pool, o->threads) != VN_OK)
         status = vn_fail(err, VN_ERR_MEMORY, "cannot start threads");
+    if (status == VN_OK && !o->minimal_memory && vn_phase1_store_new(&w->phase1, PHASE1_MAX) != VN_OK)
+        status = vn_fail(err, VN_ERR_MEMORY, "no memory for the contributions");
     if (status != VN_OK)
         vn_work_close(w);
     return status;
@@ -42,6 +45,7 @@ enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, 
 
 void vn_work_close(struct vn_work *w)
 {
+    vn_phase1_store_free(w->phase1);
     vn_setup_free(w->setup);
     vn_pool_free(w->pool);
     vn_program_free(w->program);
@@ -68,6 +72,7 @@ static struct vn_prover prover_of(struct vn_work *w)
         .pool = w->pool,
         .verify_constraints = w->options.verify_constraints,
         .minimal_memory = w->options.minimal_memory,
+        .phase1 = w->phase1,
         .stages = &w->stages,
     };
 }

@@ -32,6 +32,7 @@ struct vn_work {
     const struct vn_backend *backend;
     struct vn_pool *pool;
     struct vn_setup *setup; /* made on first use by vn_work_setup */
+    struct vn_phase1_store *phase1; /* NULL: memory is minimal */
     struct vn_stages stages; /* of everything done so far */
 };
 

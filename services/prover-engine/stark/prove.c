@@ -1,4 +1,4 @@
-/* Phase 1 replays the shard, commits the columns that meet the global buses and hashes the leaf. Phase 2 does the same again, then follows the transcript
+/* Phase 1 replays the shard, commits the columns that meet the global buses and hashes the leaf. Phase 2 does the same again, save for what was kept, then follows the transcript
  * of docs/proof-format.md: MAIN, LOGUP, QUOT, openings. */
 #include "services/prover-engine/stark/prove.h"
 
@@ -41,7 +41,7 @@ void vn_proving_fini(struct vn_proving *w)
         free(w->trace.p1[t]);
         free(w->trace.main[t]);
     }
-    struct vn_pcs_commit *commits[] = {&w->p1, &w->main, &w->logup, &w->quot};
+    struct vn_pcs_commit *commits[] = {&w->p1, &w->main, &w->logup, &w->quot, &w->columns};
     for (size_t i = 0; w->device && i < sizeof commits / sizeof commits[0]; i++)
         w->device->commit_fini(commits[i]);
     free(w->z_evals);
@@ -114,7 +114,7 @@ static enum vn_status open_columns(struct vn_proving *w, enum vn_tree_id tree, s
 
 enum vn_status vn_proving_fill_phase1(struct vn_proving *w, struct vn_error *err)
 {
-    if (open_columns(w, VN_TREE_P1, &w->p1, w->trace.p1) != VN_OK)
+    if (open_columns(w, VN_TREE_P1, w->has_phase1 ? &w->columns : &w->p1, w->trace.p1) != VN_OK)
         return no_memory(err);
     return vn_trace_fill_p1(&w->trace, w->shard, err);
 }
@@ -145,6 +145,8 @@ enum vn_status vn_contribute(const struct vn_prover *p, const struct vn_shard *s
     vn_stages_resume(p->stages);
     enum vn_status s = vn_proving_start(w, p, shard, err);
     vn_stage(p->stages, "replay");
+    int keep = s == VN_OK && vn_phase1_has_room(w);
+    w->domain.minimal_memory |= keep;
     if (s == VN_OK)
         s = vn_proving_fill_phase1(w, err);
     vn_stage(p->stages, "trace");
@@ -152,6 +154,8 @@ enum vn_status vn_contribute(const struct vn_prover *p, const struct vn_shard *s
         s = vn_proving_commit_phase1(w, err);
     if (s == VN_OK)
         *leaf = w->leaf;
+    if (s == VN_OK && keep)
+        vn_phase1_keep(w);
     vn_proving_fini(w);
     free(w);
     return s;
@@ -321,10 +325,11 @@ static enum vn_status prove(struct vn_proving *w, const struct vn_prover *p, con
     vn_stages_resume(p->stages);
     enum vn_status s = vn_proving_start(w, p, shard, err);
     vn_stage(p->stages, "replay");
+    w->has_phase1 = s == VN_OK && vn_phase1_take(w);
     if (s == VN_OK)
         s = vn_proving_fill_trace(w, err);
     vn_stage(p->stages, "trace");
-    if (s == VN_OK)
+    if (s == VN_OK && !w->has_phase1)
         s = vn_proving_commit_phase1(w, err);
     return s == VN_OK ? vn_proving_finish(w, job, out, err) : s;
 }

@@ -6,6 +6,13 @@
 
 #include "services/prover-engine/stark/setup.h"
 
+/* Commitments of phase 1 on their way to phase 2. A store serves the shards of one job and one set-up, and belongs to one thread. */
+struct vn_phase1_store;
+
+/* max: shards kept, each with 9 MiB of tree and 8 MiB per stack, mostly one or two; a shard beyond them is committed again. */
+enum vn_status vn_phase1_store_new(struct vn_phase1_store **store, unsigned max) VN_MUST_CHECK;
+void vn_phase1_store_free(struct vn_phase1_store *store); /* NULL ok */
+
 struct vn_prover {
     const struct vn_setup *setup;
     const struct vn_backend *backend;
@@ -13,6 +20,7 @@ struct vn_prover {
     const struct vn_device *device; /* NULL: vn_device_host */
     int verify_constraints; /* check every row and every bus before committing: VN_ERR_WITNESS names what is wrong */
     int minimal_memory;     /* make codewords again instead of keeping them */
+    struct vn_phase1_store *phase1; /* where vn_contribute leaves what vn_prove_shard takes; NULL: nothing is kept */
     struct vn_stages *stages; /* NULL: nobody asks where the time goes */
 };
 

@@ -18,6 +18,8 @@ struct vn_proving {
     struct vn_trace trace;       /* its columns lie in p1 and main */
     const struct vn_pcs_commit *pre; /* the set-up's, on the device */
     struct vn_pcs_commit p1, main, logup, quot;
+    int has_phase1;              /* p1, z_evals and leaf came from the store: the trace's phase-1 columns lie in `columns` */
+    struct vn_pcs_commit columns;
     struct vn_fp6 *z_evals;
     struct vn_digest leaf;
     struct vn_air_challenges challenges;
@@ -57,6 +59,11 @@ void vn_logup_fill(struct vn_proving *w);
 
 /* In host memory: fills the QUOT columns with coefficients (quotient.c). alpha_pow: one power per constraint of the kind. */
 enum vn_status vn_quotient_fill(struct vn_proving *w, const struct vn_fp6 *alpha_pow) VN_MUST_CHECK;
+
+/* The prover's store of phase 1 (phase1.c): whether it can keep this shard; moves p1, z_evals and leaf there; and back again, if they are there. */
+int vn_phase1_has_room(const struct vn_proving *w);
+void vn_phase1_keep(struct vn_proving *w);
+int vn_phase1_take(struct vn_proving *w);
 
 /* Siblings of the leaf at `position`, and the root, of the contribution tree over n leaves (contribution.c). path may be NULL. */
 enum vn_status vn_contribution_tree(const struct vn_digest *leaves, uint32_t n, uint32_t position, struct vn_digest *path,

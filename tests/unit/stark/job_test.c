@@ -468,6 +468,9 @@ Test(job, bytes_do_not_depend_on_backend_threads_or_memory, .timeout = 1800)
         if (!b || (i == 2 && !getenv("VENUS_LONG_TESTS"))) /* the scalar one takes minutes */
             continue;
         struct test_job t = run_walk(20, 20, 0, b, 2 + (unsigned)i % 2);
+        struct vn_phase1_store *kept = NULL; /* one shard's phase 1 */
+        cr_assert(vn_phase1_store_new(&kept, 1) == VN_OK);
+        t.prover.phase1 = kept;
         t.prover.minimal_memory = i % 2;
         test_job_contribute(&t);
         cr_expect(memcmp(t.leaves, first.leaves, t.n_shards * sizeof *t.leaves) == 0, "%s", names[i]);
@@ -475,6 +478,7 @@ Test(job, bytes_do_not_depend_on_backend_threads_or_memory, .timeout = 1800)
         for (size_t s = 0; s < t.n_shards; s++)
             cr_expect(t.proofs[s].len == first.proofs[s].len && memcmp(t.proofs[s].data, first.proofs[s].data, t.proofs[s].len) == 0,
                       "%s, shard %zu", names[i], s + 1);
+        vn_phase1_store_free(kept);
         test_job_fini(&t);
     }
     test_job_fini(&first);
