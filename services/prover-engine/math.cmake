@@ -1,7 +1,7 @@
 # vn_mathcore: what the verifier links; no allocation, no I/O. vn_math: the prover's kernels.
 add_library(vn_mathcore STATIC
   field/fp.c field/fp6.c
-  hash/poseidon2.c hash/sponge.c
+  hash/batch.c hash/poseidon2.c hash/sponge.c
   pcs/merkle.c)
 target_link_libraries(vn_mathcore PUBLIC venus_flags)
 target_compile_options(vn_mathcore PRIVATE -O3)

@@ -1,13 +1,14 @@
-# vn_verify: the verifier, no prover code. vn_stark: set-up, prover, bundles.
+# vn_verify: the verifier, no prover code. vn_stark: set-up, prover, bundles, and the verifier with this processor's hashing.
 add_library(vn_verify STATIC
   pcs/layout.c pcs/query.c
-  verify/bundle.c verify/header.c verify/host.c verify/leaf.c verify/params.c verify/pcs.c verify/shape.c verify/shard.c verify/vk.c)
+  verify/bundle.c verify/header.c verify/leaf.c verify/params.c verify/pcs.c verify/shape.c verify/shard.c verify/vk.c)
 target_link_libraries(vn_verify PUBLIC vn_mathcore vn_airmeta vn_base venus_flags)
 target_compile_options(vn_verify PRIVATE -O3)
 
 add_library(vn_stark STATIC
   pcs/commit.c pcs/deep.c pcs/evaluate.c pcs/fri.c pcs/open.c pcs/rows.c pcs/writer.c
-  stark/bundle.c stark/contribution.c stark/host.c stark/logup.c stark/params_print.c stark/phase1.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c)
+  stark/bundle.c stark/contribution.c stark/host.c stark/logup.c stark/params_print.c stark/phase1.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c
+  verify/host.c)
 target_link_libraries(vn_stark PUBLIC vn_verify vn_air vn_math vn_rv)
 target_compile_options(vn_stark PRIVATE -O3)
 
@@ -33,7 +34,6 @@ if(VENUS_TESTS AND VENUS_GUEST_CC)
     get_target_property(sources ${library} SOURCES)
     list(APPEND VERIFIER_SOURCES ${sources})
   endforeach()
-  list(REMOVE_ITEM VERIFIER_SOURCES verify/host.c)
   set(VERIFIER_MAIN ${CMAKE_SOURCE_DIR}/tests/e2e/verifier_guest.c)
   add_custom_command(
     OUTPUT ${CMAKE_BINARY_DIR}/tests/verifier.elf

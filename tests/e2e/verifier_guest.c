@@ -15,7 +15,7 @@ int main(void)
     struct vn_arena arena = {.base = memory, .size = sizeof memory};
     struct vn_statement st;
     struct vn_rejection why;
-    if (vn_verify_bundle_in(&arena, proof, len, NULL, &st, &why) != VN_OK)
+    if (vn_verify_bundle_in(&arena, &vn_batch_hash_scalar, proof, len, NULL, &st, &why) != VN_OK)
         venus_panic(why.reason);
     struct vn_digest key = vn_vk_digest(&st.vk);
     for (unsigned i = 0; i < VN_DIGEST_LEN; i++)

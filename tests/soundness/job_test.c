@@ -171,7 +171,7 @@ static enum vn_status tell(struct scene *s, const struct job_lie *lie, struct vn
     size_t len;
     if (vn_bundle_build(&s->run.setup->vk, &job, s->run.run.steps, parts, &bundle, &len, err) != VN_OK)
         test_fail("bundle", err);
-    enum vn_status status = vn_verify_bundle_in(&s->arena, bundle, len, &s->run.setup->vk, &st, &why);
+    enum vn_status status = vn_verify_bundle_in(&s->arena, &vn_batch_hash_scalar, bundle, len, &s->run.setup->vk, &st, &why);
     free(bundle);
     for (uint32_t i = 0; i < SHARDS; i++)
         vn_writer_fini(&proofs[i]);

@@ -18,8 +18,8 @@ static int paired(const uint32_t *indices, size_t n, size_t i)
     return i + 1 < n && (indices[i] ^ 1) == indices[i + 1];
 }
 
-int vn_merkle_verify(const struct vn_digest *root, unsigned log_rows, const uint32_t *indices, struct vn_digest *leaves,
-                     size_t n_rows, const struct vn_digest *siblings, size_t n_siblings, uint32_t *scratch)
+int vn_merkle_verify(const struct vn_batch_hash *hash, const struct vn_digest *root, unsigned log_rows, const uint32_t *indices, vn_fp *leaves,
+                     size_t n_rows, const struct vn_digest *siblings, size_t n_siblings, uint32_t *scratch, vn_fp *children)
 {
     if (!indices_valid(log_rows, indices, n_rows))
         return 0;
@@ -28,23 +28,26 @@ int vn_merkle_verify(const struct vn_digest *root, unsigned log_rows, const uint
     for (unsigned level = 1; level <= log_rows; level++) {
         size_t parents = 0;
         for (size_t i = 0; i < n; parents++) {
-            struct vn_digest a = leaves[i], b;
-            uint32_t index = scratch[i];
-            if (paired(scratch, n, i)) {
-                b = leaves[i + 1];
-                i += 2;
-            } else {
-                if (used == n_siblings)
-                    return 0;
-                b = siblings[used++];
-                i++;
+            int pair = paired(scratch, n, i);
+            uint32_t side = scratch[i] & 1;
+            if (!pair && used == n_siblings)
+                return 0;
+            scratch[parents] = scratch[i] >> 1;
+            for (size_t k = 0; k < VN_DIGEST_LEN; k++) {
+                vn_fp *at = children + k * 2 * n_rows + 2 * parents;
+                at[side] = leaves[k * n_rows + i];
+                at[side ^ 1] = pair ? leaves[k * n_rows + i + 1] : siblings[used].c[k];
             }
-            leaves[parents] = index & 1 ? vn_hash_node(VN_TAG_NODE, level, &b, &a) : vn_hash_node(VN_TAG_NODE, level, &a, &b);
-            scratch[parents] = index >> 1;
+            used += !pair;
+            i += pair ? 2 : 1;
         }
+        hash->nodes(leaves, n_rows, children, 2 * n_rows, parents, level);
         n = parents;
     }
-    return used == n_siblings && memcmp(&leaves[0], root, sizeof *root) == 0;
+    for (size_t k = 0; k < VN_DIGEST_LEN; k++)
+        if (leaves[k * n_rows] != root->c[k])
+            return 0;
+    return used == n_siblings;
 }
 
 size_t vn_merkle_sibling_count(unsigned log_rows, const uint32_t *indices, size_t n_rows, uint32_t *scratch)

@@ -12,7 +12,7 @@ enum vn_status vn_job_context_init(struct vn_job_context *c, const struct vn_vk 
 {
     if (n_exec == 0 || n_mem == 0 || n_exec > VN_MAX_JOB_SHARDS || n_mem > VN_MAX_JOB_SHARDS - n_exec)
         return vn_reject(why, VN_ERR_INVALID_PROOF, "a job cannot have so many execution and memory shards");
-    *c = (struct vn_job_context){.vk = vk, .n_exec = n_exec, .n_mem = n_mem, .contribution_root = *contribution_root};
+    *c = (struct vn_job_context){.vk = vk, .n_exec = n_exec, .n_mem = n_mem, .contribution_root = *contribution_root, .hash = &vn_batch_hash_scalar};
     c->vk_digest = vn_vk_digest(vk);
     vn_fp x[3 + 2 * VN_DIGEST_LEN + VN_STATEMENT_OUTPUT_BYTES / 2];
     size_t n = 0;
@@ -122,8 +122,8 @@ static enum vn_status check_shards(struct vn_arena *arena, struct vn_reader *r, 
     return VN_OK;
 }
 
-enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const uint8_t *proof, size_t len, const struct vn_vk *expected,
-                                   struct vn_statement *out, struct vn_rejection *why)
+enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const struct vn_batch_hash *hash, const uint8_t *proof, size_t len,
+                                   const struct vn_vk *expected, struct vn_statement *out, struct vn_rejection *why)
 {
     struct vn_reader r = {.at = proof, .end = proof + len};
     size_t mark = arena->used;
@@ -135,6 +135,7 @@ enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const uint8_t *proof,
     enum vn_status s = read_head(&r, expected, st, why);
     if (s == VN_OK)
         s = vn_job_context_init(job, &st->vk, st->n_exec, st->n_mem, &st->contribution_root, st->output, why);
+    job->hash = hash;
     if (s == VN_OK)
         s = check_shards(arena, &r, job, st, why);
     if (s == VN_OK)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "services/prover-engine/backend/backend.h"
 #include "services/prover-engine/verify/verify.h"
 
 enum vn_status vn_rejection_explain(enum vn_status s, const struct vn_rejection *why, struct vn_error *err)
@@ -24,7 +25,9 @@ enum vn_status vn_verify_bundle(const uint8_t *proof, size_t len, const struct v
     struct vn_arena arena = {.base = malloc(VN_VERIFY_ARENA_BYTES), .size = VN_VERIFY_ARENA_BYTES};
     if (!arena.base)
         return vn_fail(err, VN_ERR_MEMORY, "no memory for the verifier");
-    enum vn_status s = vn_verify_bundle_in(&arena, proof, len, expected, out, &why);
+    const struct vn_backend *best = vn_backend_select(NULL);
+    const struct vn_batch_hash hash = {.rows = best->hash_rows, .nodes = best->hash_nodes};
+    enum vn_status s = vn_verify_bundle_in(&arena, &hash, proof, len, expected, out, &why);
     free(arena.base);
     return vn_rejection_explain(s, &why, err);
 }

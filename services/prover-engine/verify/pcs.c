@@ -24,6 +24,7 @@ struct verifier {
     const struct vn_digest *roots;
     struct vn_reader *r;
     struct vn_rejection *why;
+    const struct vn_batch_hash *hash;
 
     struct vn_fp6 *gamma_pow;
     unsigned n_groups;
@@ -94,20 +95,38 @@ static enum vn_status make_groups(struct verifier *v, const struct vn_pcs_points
     return VN_OK;
 }
 
-static enum vn_status check_siblings(struct verifier *v, const struct vn_digest *root, unsigned log_rows, const uint32_t *indices, size_t n,
-                                     struct vn_digest *leaves, struct part part)
+/* Reads n rows of `width` elements as columns of n. */
+static enum vn_status read_rows(struct verifier *v, vn_fp *columns, size_t width, size_t n, struct part part)
+{
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < width; c++)
+            columns[c * n + r] = vn_read_fp(v->r);
+    return v->r->why ? reject(v, part, v->r->why) : VN_OK;
+}
+
+/* Hashes n rows, given as columns, and checks them against the root with the siblings that follow in the proof. */
+static enum vn_status check_rows(struct verifier *v, const struct vn_digest *root, unsigned log_rows, const uint32_t *indices, size_t n,
+                                 const vn_fp *columns, size_t width, struct part part)
 {
     size_t mark = v->arena->used, count = vn_merkle_sibling_count(log_rows, indices, n, v->scratch);
     if (!vn_reader_has(v->r, count * VN_DIGEST_LEN))
         return reject(v, part, v->r->why);
+    const vn_fp **cols = vn_arena_take(v->arena, width, sizeof *cols);
+    vn_fp *leaves = vn_arena_take(v->arena, VN_DIGEST_LEN * n, sizeof *leaves);
+    vn_fp *children = vn_arena_take(v->arena, VN_MERKLE_CHILDREN(n), sizeof *children);
     struct vn_digest *siblings = vn_arena_take(v->arena, count, sizeof *siblings);
-    if (!siblings)
+    if (!cols || !leaves || !children || !siblings)
         return vn_reject_arena(v->why);
+    for (size_t c = 0; c < width; c++)
+        cols[c] = columns + c * n;
     for (size_t i = 0; i < count; i++)
         siblings[i] = vn_read_digest(v->r);
-    int ok = !v->r->why && vn_merkle_verify(root, log_rows, indices, leaves, n, siblings, count, v->scratch);
+    if (v->r->why)
+        return reject(v, part, v->r->why);
+    v->hash->rows(leaves, n, cols, width, n);
+    int ok = vn_merkle_verify(v->hash, root, log_rows, indices, leaves, n, siblings, count, v->scratch, children);
     v->arena->used = mark;
-    return ok ? VN_OK : reject(v, part, v->r->why ? v->r->why : "the opened rows are not under the root");
+    return ok ? VN_OK : reject(v, part, "the opened rows are not under the root");
 }
 
 /* Adds the opened rows of one tree to the sums of all groups, and checks them against the root. */
@@ -116,31 +135,29 @@ static enum vn_status open_tree(struct verifier *v, unsigned number)
     const struct vn_pcs_tree *tree = &v->shape->trees[number];
     struct part part = {"tree", number};
     size_t mark = v->arena->used;
-    vn_fp *row = vn_arena_take(v->arena, tree->n_stacks, sizeof *row);
-    struct vn_digest *leaves = vn_arena_take(v->arena, v->n, sizeof *leaves);
-    if (!row || !leaves)
+    vn_fp *columns = vn_arena_take(v->arena, tree->n_stacks * v->n, sizeof *columns);
+    if (!columns)
         return vn_reject_arena(v->why);
-    for (size_t q = 0; q < v->n; q++) {
-        for (uint32_t s = 0; s < tree->n_stacks; s++)
-            row[s] = vn_read_fp(v->r);
-        if (v->r->why)
-            return reject(v, part, v->r->why);
-        leaves[q] = vn_hash(VN_TAG_ROW, row, tree->n_stacks);
-        uint32_t first = 0;
-        for (unsigned o = 0; o < v->shape->n_openings; o++) {
-            const struct vn_pcs_opening *opening = &v->shape->openings[o];
-            for (unsigned i = 0; opening->tree == number && i < tree->n_classes; i++) {
-                const struct vn_pcs_class *c = &tree->classes[i];
-                struct vn_fp6 *sum = &v->sums[q * v->n_groups + (size_t)v->group_of[opening->point][c->log_height]];
-                for (uint32_t s = c->first_stack; s < c->first_stack + c->n_stacks; s++)
-                    *sum = vn_fp6_add(*sum, vn_fp6_mul_fp(v->gamma_pow[first + s], row[s]));
-            }
-            first += v->shape->trees[opening->tree].n_stacks;
+    enum vn_status status = read_rows(v, columns, tree->n_stacks, v->n, part);
+    if (status != VN_OK)
+        return status;
+    uint32_t first = 0;
+    for (unsigned o = 0; o < v->shape->n_openings; o++) {
+        const struct vn_pcs_opening *opening = &v->shape->openings[o];
+        for (unsigned i = 0; opening->tree == number && i < tree->n_classes; i++) {
+            const struct vn_pcs_class *c = &tree->classes[i];
+            struct vn_fp6 *sums = v->sums + v->group_of[opening->point][c->log_height];
+            for (uint32_t s = c->first_stack; s < c->first_stack + c->n_stacks; s++)
+                for (size_t q = 0; q < v->n; q++) {
+                    struct vn_fp6 *sum = &sums[q * v->n_groups];
+                    *sum = vn_fp6_add(*sum, vn_fp6_mul_fp(v->gamma_pow[first + s], columns[s * v->n + q]));
+                }
         }
+        first += v->shape->trees[opening->tree].n_stacks;
     }
-    enum vn_status s = check_siblings(v, &v->roots[number], v->params->log_n + VN_LOG_BLOWUP, v->indices, v->n, leaves, part);
+    status = check_rows(v, &v->roots[number], v->params->log_n + VN_LOG_BLOWUP, v->indices, v->n, columns, tree->n_stacks, part);
     v->arena->used = mark;
-    return s;
+    return status;
 }
 
 static struct vn_fp6 deep_value(const struct verifier *v, size_t q)
@@ -163,7 +180,7 @@ static struct vn_fp6 deep_value(const struct verifier *v, size_t q)
 }
 
 /* The folded value from the eight values at x0 w8^j: a_i = x0^i Q_i = 1/8 sum_j v_j w8^-ij, result sum_i (beta / x0)^i a_i. */
-static struct vn_fp6 fold(const vn_fp leaf[LEAF_WIDTH], vn_fp x0, struct vn_fp6 beta)
+static struct vn_fp6 fold(const struct vn_fp6 value[VN_FRI_FOLD], vn_fp x0, struct vn_fp6 beta)
 {
     vn_fp w_pow[VN_FRI_FOLD];
     vn_fp w_inv = vn_fp_inv(vn_fp_root(VN_FRI_LOG_FOLD));
@@ -173,11 +190,8 @@ static struct vn_fp6 fold(const vn_fp leaf[LEAF_WIDTH], vn_fp x0, struct vn_fp6 
     struct vn_fp6 step = vn_fp6_mul_fp(beta, vn_fp_inv(x0)), result = vn_fp6_zero();
     for (unsigned i = VN_FRI_FOLD; i-- > 0;) {
         struct vn_fp6 a = vn_fp6_zero();
-        for (unsigned j = 0; j < VN_FRI_FOLD; j++) {
-            struct vn_fp6 value;
-            memcpy(value.c, leaf + 6 * j, sizeof value.c);
-            a = vn_fp6_add(a, vn_fp6_mul_fp(value, w_pow[i * j % VN_FRI_FOLD]));
-        }
+        for (unsigned j = 0; j < VN_FRI_FOLD; j++)
+            a = vn_fp6_add(a, vn_fp6_mul_fp(value[j], w_pow[i * j % VN_FRI_FOLD]));
         result = vn_fp6_add(vn_fp6_mul(result, step), a);
     }
     return result;
@@ -193,25 +207,25 @@ static enum vn_status open_layer(struct verifier *v, unsigned layer, const struc
     for (size_t q = 0; q < v->n; q++)
         next[q] = leaf_of[q] = vn_fri_leaf(v->indices[q], log_n);
     size_t n = vn_pcs_sort_indices(next, v->n);
-    struct vn_digest *leaves = vn_arena_take(v->arena, n, sizeof *leaves);
+    vn_fp *columns = vn_arena_take(v->arena, LEAF_WIDTH * n, sizeof *columns);
     struct vn_fp6 *folded = vn_arena_take(v->arena, n, sizeof *folded);
-    if (!leaves || !folded)
+    if (!columns || !folded)
         return vn_reject_arena(v->why);
+    enum vn_status s = read_rows(v, columns, LEAF_WIDTH, n, part);
+    if (s != VN_OK)
+        return s;
     for (size_t i = 0; i < n; i++) {
-        vn_fp leaf[LEAF_WIDTH];
+        struct vn_fp6 value[VN_FRI_FOLD];
         for (unsigned k = 0; k < LEAF_WIDTH; k++)
-            leaf[k] = vn_read_fp(v->r);
-        if (v->r->why)
-            return reject(v, part, v->r->why);
+            value[k / 6].c[k % 6] = columns[k * n + i];
         for (size_t q = 0; q < v->n; q++)
-            if (leaf_of[q] == next[i] && memcmp(leaf + 6 * vn_fri_place(v->indices[q], log_n), v->values[q].c, sizeof v->values[q].c))
+            if (leaf_of[q] == next[i] && !vn_fp6_equal(&value[vn_fri_place(v->indices[q], log_n)], &v->values[q]))
                 return reject(v, part, layer ? "wrong fold" : "the opened rows do not have the claimed evaluations");
-        leaves[i] = vn_hash(VN_TAG_ROW, leaf, LEAF_WIDTH);
         unsigned low = log_n - VN_FRI_LOG_FOLD;
         uint32_t first = (next[i] >> low) << log_n | (next[i] & ((1u << low) - 1)); /* the leaf's value 0 */
-        folded[i] = fold(leaf, domain_point(layer, log_n, first), beta);
+        folded[i] = fold(value, domain_point(layer, log_n, first), beta);
     }
-    enum vn_status s = check_siblings(v, root, log_n + VN_LOG_BLOWUP - VN_FRI_LOG_FOLD, next, n, leaves, part);
+    s = check_rows(v, root, log_n + VN_LOG_BLOWUP - VN_FRI_LOG_FOLD, next, n, columns, LEAF_WIDTH, part);
     if (s != VN_OK)
         return s;
     memcpy(v->values, folded, n * sizeof *folded);
@@ -276,16 +290,16 @@ static enum vn_status prepare(struct verifier *v, const struct vn_pcs_points *po
     return VN_OK;
 }
 
-enum vn_status vn_pcs_verify(struct vn_arena *arena, const struct vn_pcs_shape *shape, const struct vn_digest *roots,
-                             const struct vn_pcs_points *points, const struct vn_fp6 *const *values, struct vn_transcript *t,
-                             struct vn_reader *r, struct vn_rejection *why)
+enum vn_status vn_pcs_verify(struct vn_arena *arena, const struct vn_batch_hash *hash, const struct vn_pcs_shape *shape,
+                             const struct vn_digest *roots, const struct vn_pcs_points *points, const struct vn_fp6 *const *values,
+                             struct vn_transcript *t, struct vn_reader *r, struct vn_rejection *why)
 {
     size_t mark = arena->used;
     struct verifier *v = vn_arena_take(arena, 1, sizeof *v);
     if (!v)
         return vn_reject_arena(why);
     *v = (struct verifier){
-        .arena = arena, .shape = shape, .params = shape->params, .roots = roots, .r = r, .why = why};
+        .arena = arena, .hash = hash, .shape = shape, .params = shape->params, .roots = roots, .r = r, .why = why};
     struct vn_digest layer_roots[VN_PCS_MAX_FOLDS];
     struct vn_fp6 betas[VN_PCS_MAX_FOLDS], final[VN_PCS_MAX_FINAL];
     enum vn_status s = prepare(v, points, values, t, layer_roots, betas, final);

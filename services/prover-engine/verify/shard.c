@@ -216,7 +216,7 @@ enum vn_status vn_verify_shard(struct vn_arena *arena, const struct vn_job_conte
     if (status == VN_OK)
         status = check_quotient(s);
     if (status == VN_OK)
-        status = vn_pcs_verify(arena, &s->shape.pcs, s->roots, &s->points, (const struct vn_fp6 *const *)s->values, &s->t, &s->r, why);
+        status = vn_pcs_verify(arena, job->hash, &s->shape.pcs, s->roots, &s->points, (const struct vn_fp6 *const *)s->values, &s->t, &s->r, why);
     if (status == VN_OK) {
         *used = (size_t)(s->r.at - proof);
         *pub = s->header.pub;

@@ -10,7 +10,7 @@
 
 #include "libshared/status.h"
 #include "services/prover-engine/air/air.h"
-#include "services/prover-engine/hash/sponge.h"
+#include "services/prover-engine/hash/batch.h"
 #include "services/prover-engine/verify/params.h"
 
 /* What a program is, for a verifier: its entry and the commitments to its preprocessed tables. */
@@ -59,12 +59,12 @@ struct vn_arena {
 };
 #define VN_VERIFY_ARENA_BYTES ((size_t)24 << 20)
 
-/* Checks a whole job. expected: the key of the program that must have run; NULL accepts the one in the proof (look at out->vk then).
+/* Checks a whole job. hash: what hashes the opened rows and paths, e.g. vn_batch_hash_scalar. expected: the key of the program that must have run; NULL accepts the one in the proof (look at out->vk then).
  * Errors: VN_ERR_FORMAT (not a bundle at all: magic, header), VN_ERR_UNSUPPORTED (other version), VN_ERR_INVALID_PROOF with the reason. */
-enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const uint8_t *proof, size_t len, const struct vn_vk *expected,
-                                   struct vn_statement *out, struct vn_rejection *why) VN_MUST_CHECK;
+enum vn_status vn_verify_bundle_in(struct vn_arena *arena, const struct vn_batch_hash *hash, const uint8_t *proof, size_t len,
+                                   const struct vn_vk *expected, struct vn_statement *out, struct vn_rejection *why) VN_MUST_CHECK;
 
-/* The same with an arena from malloc (verify/host.c). */
+/* The same with an arena from malloc and this processor's best hashing (verify/host.c). */
 enum vn_status vn_verify_bundle(const uint8_t *proof, size_t len, const struct vn_vk *expected, struct vn_statement *out,
                                 struct vn_error *err) VN_MUST_CHECK;
 
@@ -76,6 +76,7 @@ struct vn_job_context {
     struct vn_digest vk_digest;
     struct vn_digest job; /* J */
     struct vn_air_challenges challenges; /* the global scope is set */
+    const struct vn_batch_hash *hash;    /* scalar; the caller may put another here */
 };
 enum vn_status vn_job_context_init(struct vn_job_context *c, const struct vn_vk *vk, uint32_t n_exec, uint32_t n_mem,
                                    const struct vn_digest *contribution_root, const uint8_t output[VN_STATEMENT_OUTPUT_BYTES],

@@ -51,7 +51,7 @@ static enum vn_status check_bundle(struct checker *c, const uint8_t *bundle, siz
 {
     struct vn_rejection why;
     c->err = (struct vn_error){0};
-    return vn_rejection_explain(vn_verify_bundle_in(&c->arena, bundle, len, vk, st, &why), &why, &c->err);
+    return vn_rejection_explain(vn_verify_bundle_in(&c->arena, &vn_batch_hash_scalar, bundle, len, vk, st, &why), &why, &c->err);
 }
 
 /* Expects rejection with a reason that contains `reason`. */
@@ -299,7 +299,7 @@ Test(job, an_honest_job_passes_and_no_changed_one, .timeout = 900)
     for (size_t size = 0; size < (1 << 17); size += 5000) {
         struct vn_arena small = {.base = c.arena.base, .size = size};
         struct vn_rejection why;
-        cr_expect(vn_verify_bundle_in(&small, t.bundle, t.bundle_len, NULL, &st, &why) == VN_ERR_MEMORY);
+        cr_expect(vn_verify_bundle_in(&small, &vn_batch_hash_scalar, t.bundle, t.bundle_len, NULL, &st, &why) == VN_ERR_MEMORY);
     }
     free(c.arena.base);
     test_job_fini(&t);

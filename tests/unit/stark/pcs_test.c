@@ -21,6 +21,8 @@ struct fixture {
     struct vn_writer proof;
 };
 
+static const char *const isas[] = {"scalar", "avx2", "avx512"};
+
 static uint64_t random_state;
 
 static uint32_t random_u32(void)
@@ -101,7 +103,7 @@ static void fixture_fini(struct fixture *f)
     vn_pool_free(f->pool);
 }
 
-static enum vn_status verify(const struct fixture *f, const uint8_t *proof, size_t len, struct vn_error *err)
+static enum vn_status verify_with(const struct vn_batch_hash *hash, const struct fixture *f, const uint8_t *proof, size_t len, struct vn_error *err)
 {
     static uint8_t memory[1 << 20];
     struct vn_arena arena = {.base = memory, .size = sizeof memory};
@@ -112,11 +114,16 @@ static enum vn_status verify(const struct fixture *f, const uint8_t *proof, size
     for (unsigned o = 0; o < f->shape.n_openings; o++)
         values[o] = f->values[o];
     struct vn_rejection why = {.shard = 0};
-    enum vn_status s = vn_pcs_verify(&arena, &f->shape, f->roots, &f->points, values, &t, &r, &why);
+    enum vn_status s = vn_pcs_verify(&arena, hash, &f->shape, f->roots, &f->points, values, &t, &r, &why);
     s = vn_rejection_explain(s, &why, err);
     if (s == VN_OK && r.at != r.end)
         s = vn_fail(err, VN_ERR_INVALID_PROOF, "trailing bytes");
     return s;
+}
+
+static enum vn_status verify(const struct fixture *f, const uint8_t *proof, size_t len, struct vn_error *err)
+{
+    return verify_with(&vn_batch_hash_scalar, f, proof, len, err);
 }
 
 Test(pcs, round_trip)
@@ -157,20 +164,43 @@ Test(pcs, every_backend_thread_count_and_memory_plan_gives_the_same_bytes)
 {
     struct fixture a;
     fixture_init(&a, &vn_backend_scalar, 1);
-    static const char *const names[] = {"scalar", "avx2", "avx512"};
-    for (size_t i = 0; i < 3; i++) {
-        const struct vn_backend *b = vn_backend_select(names[i]);
+    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+        const struct vn_backend *b = vn_backend_select(isas[i]);
         for (unsigned threads = 1; b && threads <= 3; threads++) {
             struct fixture f;
             int minimal = threads == 2;
             fixture_init_with(&f, b, threads, minimal);
-            cr_expect(f.proof.len == a.proof.len && memcmp(f.proof.data, a.proof.data, a.proof.len) == 0, "%s, %u threads%s", names[i], threads,
+            cr_expect(f.proof.len == a.proof.len && memcmp(f.proof.data, a.proof.data, a.proof.len) == 0, "%s, %u threads%s", isas[i], threads,
                       minimal ? ", minimal memory" : "");
             cr_expect(minimal == !f.commits[0].lde);
             fixture_fini(&f);
         }
     }
     fixture_fini(&a);
+}
+
+Test(pcs, the_verifier_says_the_same_with_every_hashing)
+{
+    struct fixture f;
+    fixture_init(&f, &vn_backend_scalar, 1);
+    for (size_t at = 0; at < f.proof.len; at += 4 * (1 + random_u32() % 300)) {
+        if (at > 0) /* first the proof as it is */
+            f.proof.data[at] ^= 1;
+        struct vn_error want = {0};
+        enum vn_status s = verify(&f, f.proof.data, f.proof.len, &want);
+        for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+            const struct vn_backend *b = vn_backend_select(isas[i]);
+            struct vn_error got = {0};
+            if (!b)
+                continue;
+            const struct vn_batch_hash hash = {.rows = b->hash_rows, .nodes = b->hash_nodes};
+            cr_expect(eq(int, verify_with(&hash, &f, f.proof.data, f.proof.len, &got), s));
+            cr_expect(eq(str, got.text, want.text));
+        }
+        if (at > 0)
+            f.proof.data[at] ^= 1;
+    }
+    fixture_fini(&f);
 }
 
 Test(pcs, every_changed_word_is_rejected)
