@@ -17,6 +17,7 @@
 
 #define AT(field) offsetof(struct vn_worker_config, field)
 #define ONE_DAY_S 86400u
+#define DEFAULT_PROVING_KEY "~/.zisk/provingKey"
 #define COMPONENTS_TEXT "cancel, coordinator, directories, engine, hints, job, message, option, task, worker"
 
 static const struct vn_config_item items[] = {
@@ -43,7 +44,7 @@ static const struct vn_config_item items[] = {
     {.key = "metrics.port", .flag = "metrics-port", .type = VN_CONFIG_NUMBER, .offset = AT(metrics_port), .fallback = "0", .min = 0, .max = 65535,
      .value_name = "PORT", .help = "serve metrics over HTTP on this port; 0: not at all"},
     {.flag = "proving-key", .short_flag = 'k', .type = VN_CONFIG_STRING, .offset = AT(proving_key), .value_name = "FOLDER",
-     .help = "folder that set-up data of programs is kept in (default: ~/.zisk/provingKey)"},
+     .help = "folder that set-up data of programs is kept in (default: " DEFAULT_PROVING_KEY ")"},
     {.flag = "elf", .short_flag = 'e', .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE", .help = "guest program (required)"},
     {.flag = "asm", .short_flag = 's', .type = VN_CONFIG_STRING, .offset = AT(asm_path), .conflicts = "emulator", .value_name = "FILE",
      .help = "execute natively; there is no native executor yet, so the program is interpreted and FILE is not read"},
@@ -164,20 +165,37 @@ static int make_folders(const char *path)
     }
 }
 
-/* A folder that was asked for must be usable; without the default one the engine works without a cache. */
-static enum vn_status check_proving_key(struct vn_worker_config *c, struct vn_error *err)
+/* Makes the folder where it is missing and resolves it to an absolute path; 0 with errno when it cannot be used. */
+static int find_folder(const char *wanted, char resolved[PATH_MAX])
 {
-    char path[PATH_MAX], resolved[PATH_MAX];
-    int asked = c->proving_key && c->proving_key[0];
+    char path[PATH_MAX];
     const char *home = getenv("HOME");
-    const char *wanted = asked ? c->proving_key : "~/.zisk/provingKey";
     int n = wanted[0] == '~' && wanted[1] == '/' && home && home[0] ? snprintf(path, sizeof path, "%s%s", home, wanted + 1)
                                                                     : snprintf(path, sizeof path, "%s", wanted);
+    if (n <= 0 || (size_t)n >= sizeof path || path[0] == '~') {
+        errno = n > 0 && path[0] != '~' ? ENAMETOOLONG : ENOENT;
+        return 0;
+    }
     struct stat st;
-    int usable = n > 0 && (size_t)n < sizeof path && path[0] != '~' && make_folders(path) && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && realpath(path, resolved);
-    if (!usable && asked)
-        return vn_fail(err, VN_ERR_ARGUMENT, "The proving key folder '%s' cannot be used: %s", wanted, errno ? strerror(errno) : "it is not a folder");
-    return replace(&c->proving_key, usable ? resolved : "", err);
+    if (!make_folders(path) || stat(path, &st) != 0 || !realpath(path, resolved))
+        return 0;
+    errno = ENOTDIR;
+    return S_ISDIR(st.st_mode);
+}
+
+/* A folder that was asked for must be there; one that cannot be written to is left alone and the default one taken. Without that the engine works
+ * without a cache. */
+static enum vn_status check_proving_key(struct vn_worker_config *c, struct vn_error *err)
+{
+    char path[PATH_MAX];
+    int asked = c->proving_key && c->proving_key[0];
+    if (asked && !find_folder(c->proving_key, path))
+        return vn_fail(err, VN_ERR_ARGUMENT, "The proving key folder '%s' cannot be used: %s", c->proving_key, strerror(errno));
+    c->proving_key_read_only = asked && access(path, W_OK) != 0;
+    if (asked && !c->proving_key_read_only)
+        return replace(&c->proving_key, path, err);
+    int usable = find_folder(DEFAULT_PROVING_KEY, path) && access(path, W_OK) == 0;
+    return replace(&c->proving_key, usable ? path : "", err);
 }
 
 static enum vn_status check_engine(struct vn_worker_config *c, struct vn_error *err)
@@ -270,6 +288,7 @@ const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const
         {c->unlock_mapped_memory != 0, "--unlock-mapped-memory", "the interpreter locks no memory"},
         {c->rma != 0, "--rma", "there is no MPI here: nothing changes"},
         {c->preallocate != 0, "--preallocate", "engines compute on the CPU: nothing changes"},
+        {c->proving_key_read_only, "--proving-key", "the folder cannot be written to: what would be kept there goes to " DEFAULT_PROVING_KEY ", if that can be"},
     };
     for (size_t k = 0; k < sizeof notices / sizeof *notices; k++) {
         if (!notices[k].given || i-- > 0)

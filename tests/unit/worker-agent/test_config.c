@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services/worker-agent/link.h"
@@ -68,6 +69,34 @@ Test(config, every_flag)
     }
     cr_assert(vn_worker_notice(&c, sizeof noticed / sizeof *noticed, &text) == NULL);
     vn_config_fini(&vn_worker_spec, &c);
+}
+
+/* The folder of --proving-key may be mounted read-only: then the default one is taken. */
+Test(config, read_only_proving_key)
+{
+    char top[] = "/tmp/venus-test-XXXXXX", fixed[64], home[64], expected[96];
+    cr_assert(mkdtemp(top) != NULL);
+    if (geteuid() == 0) /* whom permissions do not bind */
+        cr_assert(chown(top, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+    snprintf(fixed, sizeof fixed, "%s/fixed", top);
+    snprintf(home, sizeof home, "%s/home", top);
+    snprintf(expected, sizeof expected, "%s/.zisk/provingKey", home);
+    cr_assert(mkdir(fixed, 0555) == 0 && mkdir(home, 0755) == 0);
+    setenv("HOME", home, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct vn_worker_config c;
+        struct vn_error err = {0};
+        const char *text;
+        cr_assert(eq(int, (int)load(&c, ARGS("-e", "/bin/true", "--engine", "/bin/true", "-k", fixed), &err), VN_OK), "%s", err.text);
+        cr_assert(eq(int, (int)vn_worker_config_check(&c, &err), VN_OK), "%s", err.text);
+        cr_assert(eq(str, c.proving_key, i ? (char *)"" : expected));
+        cr_assert(eq(str, (char *)vn_worker_notice(&c, 0, &text), "--proving-key"));
+        vn_config_fini(&vn_worker_spec, &c);
+        cr_assert(chmod(expected, 0555) == 0);
+    }
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", top);
+    cr_assert(system(command) == 0);
 }
 
 /* argv, then what the log is set to. */
