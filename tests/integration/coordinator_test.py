@@ -312,8 +312,8 @@ phase1_timeout_seconds = 600
     def test_webhook_metrics_and_notice(self):
         with socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
-        p, _ = self.start("-c", "--webhook-url", "http://127.0.0.1:9/notify?job_id={$job_id}", "--metrics-port", str(port))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        p, _ = self.start("-c", "--webhook-url", "http://127.0.0.1:9/notify?job_id={$job_id}", "--metrics-host", "127.0.0.2", "--metrics-port", str(port))
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=10) as answer:
             self.assertIn(b"# TYPE", answer.read())
         with open(f"/proc/{self.children(p)['venus-scheduler']}/cmdline") as f:
             flags = f.read().split("\0")
