@@ -18,16 +18,15 @@
 
 static void count_steps(const struct vn_program *p, const struct vn_replay *r, size_t rows[VN_AIR_MAX_TABLES], enum vn_op *unknown)
 {
-    size_t ops[VN_OP_COUNT] = {0};
-    for (size_t i = 0; i < r->n_steps; i++)
-        ops[p->insns[r->steps[i].insn].op]++;
     memset(rows, 0, VN_AIR_MAX_TABLES * sizeof rows[0]);
     *unknown = VN_OP_INVALID;
-    for (unsigned op = 0; op < VN_OP_COUNT; op++) {
-        if (vn_row_rules[op].fill)
-            rows[vn_row_rules[op].table] += ops[op];
-        else if (ops[op])
-            *unknown = (enum vn_op)op;
+    for (size_t i = 0; i < r->n_steps; i++) {
+        const struct vn_insn *insn = &p->insns[r->steps[i].insn];
+        const struct vn_row_rule *rule = vn_row_rule(insn, &r->steps[i]);
+        if (rule->fill)
+            rows[rule->table]++;
+        else
+            *unknown = (enum vn_op)insn->op;
     }
 }
 
@@ -188,7 +187,7 @@ static void fill_task(void *ctx, size_t task, unsigned thread)
             uint32_t i = f->order[f->first[k->table] + row];
             const struct vn_step *st = &f->r->steps[i];
             const struct vn_insn *insn = &f->p->insns[st->insn];
-            vn_row_rules[insn->op].fill(c, row, insn, st, VN_CLK_START + VN_CLK_STEP * i);
+            vn_row_rule(insn, st)->fill(c, row, insn, st, VN_CLK_START + VN_CLK_STEP * i);
         }
     }
 }
@@ -273,8 +272,10 @@ static enum vn_status bucket(struct fill *f, struct vn_error *err)
         return VN_OK;
     size_t next[VN_AIR_MAX_TABLES];
     memcpy(next, f->first, sizeof next);
-    for (size_t i = 0; i < f->r->n_steps; i++)
-        f->order[next[vn_row_rules[f->p->insns[f->r->steps[i].insn].op].table]++] = (uint32_t)i;
+    for (size_t i = 0; i < f->r->n_steps; i++) {
+        const struct vn_step *st = &f->r->steps[i];
+        f->order[next[vn_row_rule(&f->p->insns[st->insn], st)->table]++] = (uint32_t)i;
+    }
     return VN_OK;
 }
 

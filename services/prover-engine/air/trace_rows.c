@@ -4,6 +4,7 @@
 
 #include "air_tables.h"
 #include "services/prover-engine/field/fp.h"
+#include "services/prover-engine/vm/semantics.h"
 
 #define SAME(A, B, LAST) _Static_assert((int)VN_##A##_##LAST == (int)VN_##B##_##LAST, #B)
 #define SAME_SHAPE(A, B) \
@@ -39,8 +40,10 @@ SAME(SHIFT, SHIFTI, R3);
 SAME(SHIFTW, SHIFTIW, SIGN);
 SAME(LD, LW, M3);
 SAME(LD, LH, M3);
+SAME(LD, LOAD_MISALIGNED, PREVM);
 SAME(SD, SW, M3);
 SAME(SD, SH, M3);
+SAME(SD, STORE_MISALIGNED, PREVM);
 SAME(BRANCH_EQUAL, SD, A3);
 SAME(BRANCH_EQUAL, BRANCH_LESS, A3);
 
@@ -610,6 +613,65 @@ static void fill_sh(uint32_t *const *c, size_t row, const struct vn_insn *in, co
         c[VN_SH_N0 + j][row] = j == i ? value : limb(st->m_old, j);
 }
 
+/* at1.. cross prevm2 high low_hi high_hi, from `first`; returns the offset. */
+static unsigned crossing(uint32_t *const *c, unsigned first, size_t row, const struct vn_insn *in, const struct vn_step *st)
+{
+    unsigned offset = st->addr & 7;
+    c[first + offset - 1][row] = 1;
+    c[first + 7][row] = (uint32_t)vn_access_crosses((enum vn_op)in->op, st->addr);
+    c[first + 8][row] = st->prevm2;
+    set_limbs(c, first + 9, row, st->m2_old, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        c[first + 13 + i][row] = limb(st->m_old, i) >> 8;
+        c[first + 17 + i][row] = limb(st->m2_old, i) >> 8;
+    }
+    return offset;
+}
+
+/* Whether word 0 of the second address wraps. */
+static uint32_t crossing_carry(const struct vn_insn *in, const struct vn_step *st)
+{
+    return vn_access_crosses((enum vn_op)in->op, st->addr) && (st->addr >> 3 & 0x1fff) == 0x1fff;
+}
+
+static void fill_load_misaligned(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    enum vn_op op = (enum vn_op)in->op;
+    common(c, row, in, st, clk);
+    access(c, VN_LOAD_MISALIGNED_IMM, row, in, st);
+    unsigned offset = crossing(c, VN_LOAD_MISALIGNED_AT1, row, in, st), bytes = vn_op_bytes(op);
+    uint64_t eight = st->m_old >> 8 * offset | st->m2_old << (64 - 8 * offset);
+    c[VN_LOAD_MISALIGNED_IS_LHU][row] = op == VN_OP_LHU;
+    c[VN_LOAD_MISALIGNED_IS_LW][row] = op == VN_OP_LW;
+    c[VN_LOAD_MISALIGNED_IS_LWU][row] = op == VN_OP_LWU;
+    c[VN_LOAD_MISALIGNED_IS_LD][row] = op == VN_OP_LD;
+    for (unsigned j = 0; j < 8; j++)
+        c[VN_LOAD_MISALIGNED_BYTE0 + j][row] = eight >> 8 * j & 255;
+    uint32_t top = bytes == 8 ? 0 : limb(eight, bytes / 2 - 1);
+    c[VN_LOAD_MISALIGNED_TOP_LIMB][row] = top;
+    c[VN_LOAD_MISALIGNED_SIGN][row] = op == VN_OP_LH || op == VN_OP_LW ? top >> 15 : 0;
+    for (unsigned i = 1; i < 4; i++)
+        c[VN_LOAD_MISALIGNED_UPPER0 + i - 1][row] = i < bytes / 2 ? limb(eight, i) : 65535 * c[VN_LOAD_MISALIGNED_SIGN][row];
+    c[VN_LOAD_MISALIGNED_CARRY][row] = crossing_carry(in, st);
+}
+
+static void fill_store_misaligned(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    uint64_t words[2] = {st->m_old, st->m2_old};
+    common_read(c, row, in, st, clk);
+    second(c, VN_STORE_MISALIGNED_RS2, row, in, st);
+    access(c, VN_STORE_MISALIGNED_IMM, row, in, st);
+    crossing(c, VN_STORE_MISALIGNED_AT1, row, in, st);
+    c[VN_STORE_MISALIGNED_IS_SW][row] = in->op == VN_OP_SW;
+    c[VN_STORE_MISALIGNED_IS_SD][row] = in->op == VN_OP_SD;
+    vn_store_misaligned((enum vn_op)in->op, words, st->addr, st->b);
+    set_limbs(c, VN_STORE_MISALIGNED_N0, row, words[0], 4);
+    set_limbs(c, VN_STORE_MISALIGNED_N4, row, words[1], 4);
+    for (unsigned i = 0; i < 4; i++)
+        c[VN_STORE_MISALIGNED_B_HI0 + i][row] = limb(st->b, i) >> 8;
+    c[VN_STORE_MISALIGNED_CARRY][row] = crossing_carry(in, st);
+}
+
 const struct vn_row_rule vn_row_rules[VN_OP_COUNT] = {
     [VN_OP_CONST] = {VN_TABLE_CONST, fill_const},
     [VN_OP_ADD] = {VN_TABLE_ADD, fill_add}, [VN_OP_SUB] = {VN_TABLE_ADD, fill_add}, [VN_OP_ADDI] = {VN_TABLE_ADDI, fill_addi},
@@ -636,3 +698,12 @@ const struct vn_row_rule vn_row_rules[VN_OP_COUNT] = {
     [VN_OP_SB] = {VN_TABLE_SH, fill_sh}, [VN_OP_SH] = {VN_TABLE_SH, fill_sh}, [VN_OP_SW] = {VN_TABLE_SW, fill_sw}, [VN_OP_SD] = {VN_TABLE_SD, fill_sd},
     [VN_OP_HALT] = {VN_TABLE_HALT, fill_halt},
 };
+
+const struct vn_row_rule *vn_row_rule(const struct vn_insn *insn, const struct vn_step *step)
+{
+    static const struct vn_row_rule load = {VN_TABLE_LOAD_MISALIGNED, fill_load_misaligned}, store = {VN_TABLE_STORE_MISALIGNED, fill_store_misaligned};
+    enum vn_op op = (enum vn_op)insn->op;
+    if (vn_op_bytes(op) > 1 && __builtin_expect(vn_access_is_misaligned(op, step->addr), 0))
+        return vn_op_is_store(op) ? &store : &load;
+    return &vn_row_rules[op];
+}

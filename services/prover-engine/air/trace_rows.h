@@ -11,6 +11,9 @@ struct vn_row_rule {
     vn_row_fill *fill; /* NULL: no table proves the operation */
 };
 
-extern const struct vn_row_rule vn_row_rules[VN_OP_COUNT];
+extern const struct vn_row_rule vn_row_rules[VN_OP_COUNT]; /* of aligned accesses */
+
+/* The rule of one step: misaligned accesses have tables of their own. */
+const struct vn_row_rule *vn_row_rule(const struct vn_insn *insn, const struct vn_step *step);
 
 #endif

@@ -7,7 +7,7 @@
  * How often each instruction ran comes from differences noted at taken jumps and summed at the end.
  *
  * In a compressed program the slots stand for the instructions one after the other, and two tables translate between address and slot.
- * What cannot be proved yet (vm/special.h) has one operation of its own and leaves the fast path. */
+ * What cannot be proved yet (vm/special.h) has one operation of its own and leaves the fast path, as misaligned accesses do. */
 #include "services/prover-engine/vm/exec.h"
 
 #include <inttypes.h>
@@ -199,9 +199,10 @@ static enum vn_status set_up(struct run *r)
         return s;
     size_t words = (size_t)1 << r->o->shard_log2;
     r->boundary_limit = vn_shard_word_limit(r->o->shard_log2);
-    if (words > r->boundary_limit)
-        words = r->boundary_limit;
-    r->boundary = r->o->track ? calloc(words + 32, sizeof *r->boundary) : NULL;
+    if (2 * words > r->boundary_limit)
+        words = r->boundary_limit / 2;
+    /* An instruction may touch two words, so the last one of a shard can pass the limit by one; then come the registers. */
+    r->boundary = r->o->track ? calloc(2 * words + 2 + 32, sizeof *r->boundary) : NULL;
     if (r->o->track && !r->boundary)
         return vn_fail(r->err, VN_ERR_MEMORY, "no memory for the interpreter");
     fill_slots(r);
@@ -304,12 +305,8 @@ static enum vn_status fail_access(struct run *r, const struct slot *s, uint64_t 
         snprintf(reason, sizeof reason, "store to 0x%" PRIx64 ", which is read-only", addr);
         return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
     }
-    if (r->o->execute_only) {
-        snprintf(reason, sizeof reason, "%u-byte access at 0x%" PRIx64 " reaches past the end of memory", bytes, addr);
-        return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
-    }
-    snprintf(reason, sizeof reason, "misaligned %u-byte access at 0x%" PRIx64 " cannot be proved by this version (build with -mstrict-align)", bytes, addr);
-    return fail_at(r, VN_ERR_UNSUPPORTED, slot_pc(r, s), reason);
+    snprintf(reason, sizeof reason, "%u-byte access at 0x%" PRIx64 " reaches past the end of memory", bytes, addr);
+    return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
 }
 
 /* ---- Shards ---- */
@@ -325,6 +322,29 @@ static __attribute__((noinline)) int first_touch(struct run *r, uint32_t word)
     if (r->boundary)
         r->boundary[r->n_boundary++] = (struct vn_boundary_row){VN_SPACE_MEMORY, word, m->shadow[word], 0, vn_guest_memory_word(m, word), 0};
     m->shadow[word] = r->shard;
+    return 1;
+}
+
+/* A load or store that the fast path refused. Returns 0 if it is not just misaligned but impossible. */
+static __attribute__((noinline)) int access_misaligned(struct run *r, const struct slot *ip, uint64_t addr)
+{
+    enum vn_op op = (enum vn_op)ip->op;
+    unsigned last = vn_op_bytes(op) - 1;
+    if (!vn_access_is_misaligned(op, addr) || addr > UINT32_MAX - last)
+        return 0;
+    if (vn_op_is_store(op) && (addr < VN_RAM_BASE || addr >= VN_RAM_END - last))
+        return 0;
+    for (uint32_t word = (uint32_t)(addr >> 3); word <= (addr + last) >> 3; word++)
+        if (r->memory->shadow[word] != r->shard && !first_touch(r, word))
+            return 0;
+    uint64_t value = r->x[ip->rs2];
+    if (vn_op_is_store(op)) {
+        memcpy(r->memory->bytes + addr, &value, last + 1);
+        return 1;
+    }
+    value = 0;
+    memcpy(&value, r->memory->bytes + addr, last + 1);
+    r->x[ip->rd] = vn_load_value(op, value, 0);
     return 1;
 }
 
@@ -375,17 +395,6 @@ static const struct slot *run_special(struct run *r, const struct slot *ip, int 
     return ip + effect.instructions;
 }
 
-/* A load or store that the fast path refused. Returns 0 if it is impossible. */
-static int run_misaligned(struct run *r, const struct slot *ip, uint64_t addr)
-{
-    enum vn_op op = (enum vn_op)ip->op;
-    uint64_t value = vn_op_is_store(op) ? r->x[ip->rs2] : 0;
-    if (!r->o->execute_only || !vn_special_access(&r->special, op, addr, &value))
-        return 0;
-    if (!vn_op_is_store(op))
-        r->x[ip->rd] = value;
-    return 1;
-}
 
 /* ---- The interpreter ---- */
 
@@ -448,14 +457,16 @@ static enum vn_status interpret(struct run *r, const struct slot **ip_io, uint64
     if (vn_branch_taken(op, x[ip->rs1], x[ip->rs2])) \
         JUMP(ip->u.target); \
     NEXT()
+#define CUT_WHEN_FULL() \
+    if (r->n_boundary >= r->boundary_limit) { \
+        planned -= left; \
+        left = 0; \
+    }
 #define TOUCH() \
     if (__builtin_expect(shadow[addr >> 3] != shard, 0)) { \
         if (!first_touch(r, (uint32_t)(addr >> 3))) \
             goto bad_access; \
-        if (r->n_boundary >= r->boundary_limit) { \
-            planned -= left; \
-            left = 0; \
-        } \
+        CUT_WHEN_FULL(); \
     }
 #define LOAD(type, extended) \
     do { \
@@ -587,8 +598,10 @@ bad_jump:
     status = fail_jump(r, ip, addr);
     goto done;
 bad_access:
-    if (run_misaligned(r, ip, addr))
+    if (access_misaligned(r, ip, addr)) {
+        CUT_WHEN_FULL();
         NEXT();
+    }
     status = fail_access(r, ip, addr);
     goto done;
 done:
@@ -603,6 +616,7 @@ done:
 #undef ALU
 #undef ALU_IMM
 #undef BRANCH
+#undef CUT_WHEN_FULL
 #undef TOUCH
 #undef LOAD
 #undef STORE

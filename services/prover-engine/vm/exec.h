@@ -64,7 +64,7 @@ struct vn_exec_options {
     void *ctx;
     int track;            /* 0: no first-touch tracking, no shards (plain execution) */
     unsigned memory_shard_log2; /* rows of a memory shard, for tests; 0 = 20 */
-    int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls, atomics, misaligned accesses, compressed code; not with track */
+    int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls, atomics, compressed code; not with track */
     struct vn_exec_counts *counts;             /* execute_only: filled */
     uint32_t dump_addr, dump_bytes;            /* guest memory copied to dump at the end */
     uint8_t *dump;
@@ -77,7 +77,7 @@ struct vn_exec_result {
     uint64_t op_count[VN_OP_COUNT];
 };
 
-/* Errors: VN_ERR_GUEST with pc, instruction and reason (trap, bad address, misaligned access, unimp, step limit),
+/* Errors: VN_ERR_GUEST with pc, instruction and reason (trap, bad address, unimp, step limit),
  * VN_ERR_UNSUPPORTED for an instruction this machine cannot prove (named), VN_ERR_LIMIT, VN_ERR_MEMORY. */
 enum vn_status vn_execute(const struct vn_program *p, const struct vn_exec_options *o, struct vn_exec_result *result, struct vn_error *err) VN_MUST_CHECK;
 
@@ -88,10 +88,11 @@ struct vn_step { /* instruction i of the shard runs at clk = VN_CLK_START + VN_C
     uint32_t next_pc;                     /* bytes; 0 after HALT */
     uint32_t prev1, prev2, prevm, prevd;  /* clk of the access before, after bumps; 0 = from the boundary */
     uint32_t addr;                        /* loads, stores: byte address */
-    uint32_t reserved;
+    uint32_t prevm2;                      /* as prevm, for the second word of an access that crosses */
     uint64_t a, b;                        /* rs1 and rs2 (0 where not read) */
     uint64_t d_old, d_new;                /* rd, where wr */
     uint64_t m_old, m_new;                /* the memory word, where accessed */
+    uint64_t m2_old;                      /* the word after it, where the access crosses; else 0 */
 };
 
 /* Moves a word's last access forward: takes (word, prev, value), puts (word, clk, value); clk = 8 k, 0 < clk - prev <= VN_TIME_RANGE. */

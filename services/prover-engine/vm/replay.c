@@ -127,21 +127,52 @@ static inline enum vn_status access_register(struct replay *r, uint32_t reg, uin
 
 /* ---- Steps ---- */
 
+static inline enum vn_status access_word(struct replay *r, uint64_t addr, uint32_t clk, uint32_t *prev, struct cell **cell)
+{
+    uint32_t row = find_word(r, (uint32_t)(addr >> 3));
+    if (row == NO_ROW)
+        return bad(r, "a word is used that has no boundary row", addr);
+    *cell = &r->cells[row];
+    return access_row(r, row, clk, prev);
+}
+
+/* Both words of an access that crosses at the same sub-step: they are different words. */
+static __attribute__((noinline)) enum vn_status step_misaligned(struct replay *r, enum vn_op op, struct vn_step *st, uint32_t clk)
+{
+    struct cell *low = NULL, *high = NULL;
+    enum vn_status s = access_word(r, st->addr, clk + 2, &st->prevm, &low);
+    if (!s && vn_access_crosses(op, st->addr))
+        s = access_word(r, (uint64_t)st->addr + 8, clk + 2, &st->prevm2, &high);
+    if (s)
+        return s;
+    uint64_t words[2] = {low->value, high ? high->value : 0};
+    st->m_old = words[0];
+    st->m2_old = words[1];
+    if (vn_op_is_store(op))
+        vn_store_misaligned(op, words, st->addr, st->b);
+    else
+        st->d_new = vn_load_misaligned(op, words, st->addr);
+    low->value = st->m_new = words[0];
+    if (high)
+        high->value = words[1];
+    return VN_OK;
+}
+
 static enum vn_status step_memory(struct replay *r, const struct vn_insn *insn, struct vn_step *st, uint32_t clk)
 {
     enum vn_op op = (enum vn_op)insn->op;
     uint64_t addr = st->a + (uint64_t)vn_insn_offset(insn);
+    unsigned last = vn_op_bytes(op) - 1;
     int store = vn_op_is_store(op);
-    if (addr > UINT32_MAX || (addr & (vn_op_bytes(op) - 1)) || (store && (addr < VN_RAM_BASE || addr >= VN_RAM_END)))
+    if (addr > UINT32_MAX - last || (store && (addr < VN_RAM_BASE || addr >= VN_RAM_END - last)))
         return bad(r, "an access to an address that does not allow it", addr);
-    uint32_t row = find_word(r, (uint32_t)(addr >> 3));
-    if (row == NO_ROW)
-        return bad(r, "a word is used that has no boundary row", addr);
     st->addr = (uint32_t)addr;
-    enum vn_status s = access_row(r, row, clk + 2, &st->prevm);
+    if (vn_access_is_misaligned(op, addr))
+        return step_misaligned(r, op, st, clk);
+    struct cell *c = NULL;
+    enum vn_status s = access_word(r, addr, clk + 2, &st->prevm, &c);
     if (s)
         return s;
-    struct cell *c = &r->cells[row];
     st->m_old = c->value;
     if (store)
         c->value = vn_store_word(op, c->value, (uint32_t)addr, st->b);

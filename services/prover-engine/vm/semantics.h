@@ -120,6 +120,29 @@ VN_SEM uint64_t vn_store_word(enum vn_op op, uint64_t word, uint32_t addr, uint6
     return (word & ~mask) | ((value << shift) & mask);
 }
 
+/* Loads and stores need not be aligned; those that are not have tables of their own. One that crosses uses the next word too. */
+VN_SEM int vn_access_is_misaligned(enum vn_op op, uint64_t addr) { return (addr & (vn_op_bytes(op) - 1)) != 0; }
+VN_SEM int vn_access_crosses(enum vn_op op, uint64_t addr) { return (addr & 7) + vn_op_bytes(op) > 8; }
+
+/* Register value of a load at any address, from the word that holds the address and the one after it (0 where it does not cross). */
+VN_SEM uint64_t vn_load_misaligned(enum vn_op op, const uint64_t words[2], uint32_t addr)
+{
+    unsigned shift = 8 * (addr & 7);
+    return vn_load_value(op, shift ? words[0] >> shift | words[1] << (64 - shift) : words[0], 0);
+}
+
+/* The same two words after a store at any address. */
+VN_SEM void vn_store_misaligned(enum vn_op op, uint64_t words[2], uint32_t addr, uint64_t value)
+{
+    unsigned shift = 8 * (addr & 7);
+    uint64_t mask = vn_op_bytes(op) == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * vn_op_bytes(op))) - 1;
+    words[0] = (words[0] & ~(mask << shift)) | (value & mask) << shift;
+    if (shift) {
+        words[1] &= ~(mask >> (64 - shift));
+        words[1] |= (value & mask) >> (64 - shift);
+    }
+}
+
 /* The 64-bit constant or immediate of an instruction whose imm is one (CONST and the I forms). */
 VN_SEM uint64_t vn_insn_imm64(const struct vn_insn *i)
 {

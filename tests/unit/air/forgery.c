@@ -160,6 +160,33 @@ Test(forgery, memory_access)
     air_job_free(&job);
 }
 
+Test(forgery, misaligned_access)
+{
+    struct air_shard *s = shard_of(VN_SHARD_EXECUTION);
+    /* The second word is left alone: it keeps its old value, or is not accessed at all. */
+    REFUSED(STORE_MISALIGNED, c[VN_STORE_MISALIGNED_N4][i] != c[VN_STORE_MISALIGNED_HIGH0][i], for (int k = 0; k < 4; k++) c[VN_STORE_MISALIGNED_N4 + k][i] = c[VN_STORE_MISALIGNED_HIGH0 + k][i]);
+    REFUSED(STORE_MISALIGNED, c[VN_STORE_MISALIGNED_CROSS][i],
+            c[VN_STORE_MISALIGNED_CROSS][i] = c[VN_STORE_MISALIGNED_PREVM2][i] = c[VN_STORE_MISALIGNED_CARRY][i] = 0;
+            for (int k = 0; k < 4; k++) c[VN_STORE_MISALIGNED_N4 + k][i] = c[VN_STORE_MISALIGNED_HIGH0 + k][i] = c[VN_STORE_MISALIGNED_HIGH_HI0 + k][i] = 0);
+    /* An access that fits one word reaches for a second. */
+    REFUSED(LOAD_MISALIGNED, !c[VN_LOAD_MISALIGNED_CROSS][i], c[VN_LOAD_MISALIGNED_CROSS][i] = 1);
+    /* Bytes in the wrong order, from another offset, of another size, with another sign. */
+    REFUSED(LOAD_MISALIGNED, c[VN_LOAD_MISALIGNED_BYTE0][i] != c[VN_LOAD_MISALIGNED_BYTE1][i],
+            uint32_t b = c[VN_LOAD_MISALIGNED_BYTE0][i]; c[VN_LOAD_MISALIGNED_BYTE0][i] = c[VN_LOAD_MISALIGNED_BYTE1][i]; c[VN_LOAD_MISALIGNED_BYTE1][i] = b);
+    REFUSED(LOAD_MISALIGNED, c[VN_LOAD_MISALIGNED_AT3][i], c[VN_LOAD_MISALIGNED_AT3][i] = 0; c[VN_LOAD_MISALIGNED_AT5][i] = 1);
+    REFUSED(LOAD_MISALIGNED, c[VN_LOAD_MISALIGNED_IS_LWU][i], c[VN_LOAD_MISALIGNED_IS_LWU][i] = 0; c[VN_LOAD_MISALIGNED_IS_LHU][i] = 1);
+    REFUSED(LOAD_MISALIGNED, c[VN_LOAD_MISALIGNED_SIGN][i], c[VN_LOAD_MISALIGNED_SIGN][i] = 0;
+            for (int k = 0; k < 3; k++) if (c[VN_LOAD_MISALIGNED_UPPER0 + k][i] == 65535) c[VN_LOAD_MISALIGNED_UPPER0 + k][i] = 0);
+    /* A byte split otherwise, the limb unchanged. */
+    REFUSED(STORE_MISALIGNED, c[VN_STORE_MISALIGNED_LOW_HI0][i] > 0, add_to(&c[VN_STORE_MISALIGNED_LOW_HI0][i], -1));
+    /* The second word at another address: behind the page's end without the carry, or somewhere else with one. */
+    REFUSED(STORE_MISALIGNED, c[VN_STORE_MISALIGNED_CARRY][i], c[VN_STORE_MISALIGNED_CARRY][i] = 0);
+    REFUSED(STORE_MISALIGNED, c[VN_STORE_MISALIGNED_CROSS][i] && !c[VN_STORE_MISALIGNED_CARRY][i], c[VN_STORE_MISALIGNED_CARRY][i] = 1);
+    /* Back in time on the second word alone. */
+    REFUSED(LOAD_MISALIGNED, c[VN_LOAD_MISALIGNED_PREVM2][i], c[VN_LOAD_MISALIGNED_PREVM2][i] = c[VN_LOAD_MISALIGNED_CLK][i] + 2);
+    air_job_free(&job);
+}
+
 Test(forgery, boundary)
 {
     struct air_shard *s = shard_of(VN_SHARD_EXECUTION);

@@ -139,6 +139,27 @@ static void emit_memory(struct code *c, uint64_t *seed)
     }
 }
 
+/* Every size at every offset, and across the end of a page, where the limb of the address carries. */
+static void emit_misaligned(struct code *c, uint64_t *seed)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        load_corner(c, X_B, (unsigned)(air_random(seed) % N_CORNERS));
+        for (unsigned size = 1; size < 4; size++)
+            for (int at = 0; at < 8; at++)
+                if ((at & ((1 << size) - 1)) && ((unsigned)at + i + size) % 4 == 0)
+                    emit(c, rv_s(64 + at, X_B, X_RAM, size));
+        for (unsigned f3 = 1; f3 < 7; f3++)
+            for (int at = 0; at < 8; at++)
+                if (f3 != 4 && (at & ((1 << (f3 & 3)) - 1)) && ((unsigned)at + i + f3) % 4 == 0)
+                    emit(c, rv_i(64 + at, X_RAM, f3, (i + f3) % 7 ? X_D : 0, 0x03));
+    }
+    emit(c, RV_LUI(X_A, 16)); /* + 64 KiB */
+    emit(c, RV_ADD(X_A, X_A, X_RAM));
+    emit(c, rv_s(-3 & 0xfff, X_B, X_A, 3));
+    emit(c, rv_i(-3 & 0xfff, X_A, 3, X_D, 0x03));
+    emit(c, rv_i(-1 & 0xfff, X_A, 1, X_D, 0x03));
+}
+
 static struct vn_program *load(const uint32_t *words, size_t n)
 {
     struct elf e = elf_of_code(words, n);
@@ -171,6 +192,7 @@ struct vn_program *air_program_all(void)
     emit_immediate_forms(&c, &seed);
     emit_control(&c, &seed);
     emit_memory(&c, &seed);
+    emit_misaligned(&c, &seed);
     emit(&c, RV_LUI(X_A, 0x40000));                      /* input */
     emit(&c, RV_LD(X_B, X_A, 0));
     emit(&c, RV_LD(X_B, X_A, 8));

@@ -93,7 +93,7 @@ static void check_replay(struct books *b, const struct vn_shard *s)
         const struct vn_step *st = &r.steps[i];
         const struct vn_insn *insn = &b->p->insns[st->insn];
         enum vn_op op = (enum vn_op)insn->op;
-        struct access list[4];
+        struct access list[5];
         unsigned n = 0;
         cr_assert_eq(insn->pc, pc);
         pc = st->next_pc;
@@ -104,6 +104,12 @@ static void check_replay(struct books *b, const struct vn_shard *s)
             list[n++] = (struct access){row_of(s, 1, insn->rs2, index, mask), st->prev2, clk + 1, st->b, st->b};
         if (vn_op_bytes(op))
             list[n++] = (struct access){row_of(s, 0, st->addr / 8, index, mask), st->prevm, clk + 2, st->m_old, st->m_new};
+        if (vn_op_bytes(op) && vn_access_crosses(op, st->addr)) {
+            uint64_t words[2] = {st->m_old, st->m2_old};
+            if (vn_op_is_store(op))
+                vn_store_misaligned(op, words, st->addr, st->b);
+            list[n++] = (struct access){row_of(s, 0, st->addr / 8 + 1, index, mask), st->prevm2, clk + 2, st->m2_old, words[1]};
+        }
         if (insn->wr)
             list[n++] = (struct access){row_of(s, 1, insn->rd, index, mask), st->prevd, clk + 3, st->d_old, st->d_new};
         for (unsigned k = 0; k < n; k++) {
@@ -298,6 +304,29 @@ Test(exec, far_accesses_are_bridged_by_bumps, .timeout = 60)
     vn_program_free(p);
 }
 
+/* Stores and loads at every offset of a word, over many shards: both words of each are in the shard's boundary, and a shard may end between any two. */
+Test(exec, misaligned_accesses)
+{
+    static const uint32_t code[] = {
+        RV_LUI(5, 0xa0030), RV_SLLI(5, 5, 32), 0x0202d293, RV_LUI(6, 1), RV_LUI(7, 0x81828), RV_ADDI(7, 7, 0x384),
+        /* loop */ rv_s(1, 7, 5, 3), rv_s(3, 6, 5, 2), rv_s(7, 7, 5, 1), rv_i(1, 5, 3, 28, 0x03), rv_i(3, 5, 2, 29, 0x03), rv_i(7, 5, 1, 30, 0x03), rv_i(15, 5, 5, 31, 0x03),
+        RV_ADD(7, 7, 28), RV_ADD(7, 7, 29), RV_ADD(7, 7, 30), RV_ADDI(5, 5, 3), RV_ADDI(6, 6, -1), RV_BNE(6, 0, -48),
+        rv_s(1, 7, 11, 3), RV_SD(31, 11, 16), RV_RET,
+    };
+    struct vn_program *p = program(code, sizeof code / sizeof *code, VN_ABI_B);
+    struct vn_exec_options o = {.shard_log2 = 10};
+    struct vn_exec_result r;
+    struct books b = run_checked(p, o, &r);
+    cr_expect_gt(b.n_exec, 40);
+    uint8_t output[VN_OUTPUT_BYTES];
+    memcpy(output, r.output, sizeof output);
+    o.shard_log2 = 16;
+    b = run_checked(p, o, &r);
+    cr_expect_eq(b.n_exec, 1);
+    cr_expect_arr_eq(output, r.output, sizeof output);
+    vn_program_free(p);
+}
+
 Test(exec, input_layouts)
 {
     static const uint32_t copy[] = {RV_LD(5, 10, 8), RV_SD(5, 11, 0), RV_LD(5, 10, 16), RV_SD(5, 11, 8), RV_LD(5, 10, 24), RV_SD(5, 11, 16), RV_LBU(5, 10, 0), RV_SD(5, 11, 24), RV_RET};
@@ -368,8 +397,11 @@ Test(exec, failures)
     FAILS(VN_ERR_GUEST, "load from 0x0, where there is no memory", RV_LD(5, 0, 0));
     FAILS(VN_ERR_GUEST, "store to 0x40000008, which is read-only", RV_LD(5, 10, 8), RV_SD(5, 10, 8));
     FAILS(VN_ERR_GUEST, "where there is no memory", RV_SD(5, 0, -8));
-    FAILS(VN_ERR_UNSUPPORTED, "misaligned 8-byte access at 0x40000009", RV_LD(5, 10, 9));
-    FAILS(VN_ERR_UNSUPPORTED, "misaligned 8-byte access at 0xa0010004", RV_SD(5, 11, 4));
+    FAILS(VN_ERR_GUEST, "store to 0x40000009, which is read-only", RV_SD(5, 10, 9));
+    FAILS(VN_ERR_GUEST, "8-byte access at 0xbffffffc reaches past the end of memory", RV_LUI(5, 0xc0000), RV_SLLI(5, 5, 32), 0x0202d293, RV_SD(0, 5, -4));
+    FAILS(VN_ERR_GUEST, "8-byte access at 0xbffffffc reaches past the end of memory", RV_LUI(5, 0xc0000), RV_SLLI(5, 5, 32), 0x0202d293, RV_LD(6, 5, -4));
+    FAILS(VN_ERR_GUEST, "load from 0x3ffffffc, where there is no memory", RV_LD(5, 10, -4));
+    FAILS(VN_ERR_GUEST, "load from 0xfffffffffffffffc, where there is no memory", RV_LD(5, 0, -4));
     FAILS(VN_ERR_UNSUPPORTED, "system call 0", RV_ECALL);
     FAILS(VN_ERR_UNSUPPORTED, "csrrs x0, 0x800, x11", 0x8005a073);
     FAILS(VN_ERR_UNSUPPORTED, "amoadd.d", 0x00c5b52f);

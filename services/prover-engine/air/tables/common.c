@@ -87,9 +87,9 @@ void insn_end(struct insn *in, ex op, ex target, ex next_pc, const ex result[4])
     vn_b_table_end();
 }
 
-void memory_access(const struct insn *in, ex word, ex prev, const ex before[4], const ex after[4])
+void memory_access(const struct insn *in, ex flag, ex word, ex prev, const ex before[4], const ex after[4])
 {
-    memory_pair(in->sel, k(VN_SPACE_MEMORY), word, prev, add(in->clk, k(2)), before, after);
+    memory_pair(flag, k(VN_SPACE_MEMORY), word, prev, add(in->clk, k(2)), before, after);
 }
 
 void op_flags(struct insn *in, ex *flags, unsigned n, const char *const *names)

@@ -1,4 +1,4 @@
-/* Loads and stores, naturally aligned: an address that is not has no row. Address = a + offset, below 2^32; word = address / 8. */
+/* Loads and stores, naturally aligned: an address that is not has no row here. Address = a + offset, below 2^32; word = address / 8. */
 #include "services/prover-engine/air/tables/tables.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ static void access_end(struct access *x, ex op, ex byte_offset, const ex after[4
         bits(x->in.sel, 16, x->ad.top);
     else
         bits(x->in.sel, 13, sub(x->ad.top, k(VN_RAM_BASE >> 16)));
-    memory_access(&x->in, x->ad.word, x->prevm, x->m, after);
+    memory_access(&x->in, x->in.sel, x->ad.word, x->prevm, x->m, after);
     insn_end(&x->in, op, next, next, result);
 }
 

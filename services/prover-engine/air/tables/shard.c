@@ -107,10 +107,11 @@ void tables_declare(void)
     tables_shift();
     tables_muldiv();
     tables_memory();
+    tables_misaligned();
     tables_shard();
     static const char *const insns[] = {"const", "add", "addi", "addw", "addiw", "bitwise", "bitwisei", "slt", "slti", "branch_equal", "branch_less",
                                         "jalr", "halt", "shift", "shifti", "shiftw", "shiftiw", "mul", "mulw", "mulh", "div", "divw", "ld", "lw", "lh",
-                                        "sd", "sw", "sh", "bump"};
+                                        "sd", "sw", "sh", "load_misaligned", "store_misaligned", "bump"};
     for (size_t i = 0; i < sizeof insns / sizeof insns[0]; i++)
         vn_b_kind_table(0, insns[i], 0, 0);
     vn_b_kind_table(0, "boundary", 1, 0);

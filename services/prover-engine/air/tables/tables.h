@@ -41,8 +41,8 @@ void bits_of(ex multiplicity, ex m, ex x);
 ex sign_column(const char *name, ex sel, ex flag, ex top);
 void sign_prove(const char *name, ex sel, ex sign, ex flag, ex top);
 
-/* Access of memory word `word` at clk + 2, columns prevm and old value given. */
-void memory_access(const struct insn *in, ex word, ex prev, const ex before[4], const ex after[4]);
+/* Access of memory word `word` at clk + 2 where the boolean column `flag` is 1; clk of the access before and old value given. */
+void memory_access(const struct insn *in, ex flag, ex word, ex prev, const ex before[4], const ex after[4]);
 
 /* Address a + offset, below 2^32. Columns: word0 (13 bits, checked), top (16 bits, for the caller to check). The byte offset within the word is
  * an expression of 0..7. */
@@ -64,6 +64,7 @@ void tables_control(void);
 void tables_shift(void);
 void tables_muldiv(void);
 void tables_memory(void);
+void tables_misaligned(void);
 void tables_shard(void);
 void tables_declare(void); /* the whole machine */
 
