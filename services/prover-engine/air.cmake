@@ -1,7 +1,7 @@
 # airc runs while building and writes the tables as code; vn_airmeta is what the verifier links, vn_air the prover's side.
 add_executable(airc
   air/airc.c air/builder.c air/bus.c
-  air/tables/common.c air/tables/alu.c air/tables/control.c air/tables/shift.c air/tables/muldiv.c air/tables/memory.c air/tables/misaligned.c
+  air/tables/common.c air/tables/alu.c air/tables/control.c air/tables/shift.c air/tables/muldiv.c air/tables/memory.c air/tables/misaligned.c air/tables/atomic.c
   air/tables/shard.c)
 target_link_libraries(airc PRIVATE vn_mathcore venus_flags)
 

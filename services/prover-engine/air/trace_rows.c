@@ -44,6 +44,10 @@ SAME(LD, LOAD_MISALIGNED, PREVM);
 SAME(SD, SW, M3);
 SAME(SD, SH, M3);
 SAME(SD, STORE_MISALIGNED, PREVM);
+SAME_SHAPE(ADD, LRSC);
+SAME(LRSC, AMO_ADD, N3);
+SAME(LRSC, AMO_BITWISE, N3);
+SAME(LRSC, AMO_MINMAX, N3);
 SAME(BRANCH_EQUAL, SD, A3);
 SAME(BRANCH_EQUAL, BRANCH_LESS, A3);
 
@@ -672,6 +676,72 @@ static void fill_store_misaligned(uint32_t *const *c, size_t row, const struct v
     c[VN_STORE_MISALIGNED_CARRY][row] = crossing_carry(in, st);
 }
 
+/* ---- Atomics ---- */
+
+/* The columns that all of these tables begin with; returns the old value. */
+static uint64_t atomic(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    enum vn_op op = (enum vn_op)in->op;
+    uint64_t result, old = vn_atomic_old(op, st->m_old, st->addr);
+    common(c, row, in, st, clk);
+    second(c, VN_LRSC_RS2, row, in, st);
+    c[VN_LRSC_WORD0][row] = limb(st->a, 0) >> 3;
+    c[VN_LRSC_TOP][row] = limb(st->a, 1);
+    c[VN_LRSC_PREVM][row] = st->prevm;
+    set_limbs(c, VN_LRSC_M0, row, st->m_old, 4);
+    c[VN_LRSC_IS_WORD][row] = (uint32_t)vn_atomic_is_word(op);
+    c[VN_LRSC_HALF][row] = st->addr >> 2 & 1;
+    c[VN_LRSC_SIGN][row] = vn_atomic_is_word(op) ? (uint32_t)(old >> 63) : 0;
+    set_limbs(c, VN_LRSC_X0, row, old, 4);
+    set_limbs(c, VN_LRSC_N0, row, vn_atomic_run(op, st->m_old, st->addr, st->b, &result), 4);
+    return old;
+}
+
+static void fill_lrsc(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    int is_sc = vn_atomic_is_sc((enum vn_op)in->op);
+    uint64_t old = atomic(c, row, in, st, clk);
+    c[VN_LRSC_IS_SC][row] = (uint32_t)is_sc;
+    set_limbs(c, VN_LRSC_R0, row, is_sc ? 0 : old, 4);
+}
+
+static void fill_amo_add(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    uint64_t old = atomic(c, row, in, st, clk);
+    c[VN_AMO_ADD_IS_ADD][row] = in->op == VN_OP_AMOADD_D || in->op == VN_OP_AMOADD_W;
+    set_limbs(c, VN_AMO_ADD_V0, row, vn_atomic_new((enum vn_op)in->op, old, st->b), 4);
+}
+
+static void fill_amo_bitwise(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    uint64_t old = atomic(c, row, in, st, clk);
+    c[VN_AMO_BITWISE_IS_OR][row] = in->op == VN_OP_AMOOR_D || in->op == VN_OP_AMOOR_W;
+    c[VN_AMO_BITWISE_IS_AND][row] = in->op == VN_OP_AMOAND_D || in->op == VN_OP_AMOAND_W;
+    set_limbs(c, VN_AMO_BITWISE_V0, row, vn_atomic_new((enum vn_op)in->op, old, st->b), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t both = limb(old & st->b, i);
+        c[VN_AMO_BITWISE_X_HI0 + i][row] = limb(old, i) >> 8;
+        c[VN_AMO_BITWISE_B_HI0 + i][row] = limb(st->b, i) >> 8;
+        c[VN_AMO_BITWISE_AND_LO0 + i][row] = both & 255;
+        c[VN_AMO_BITWISE_AND_HI0 + i][row] = both >> 8;
+    }
+}
+
+static void fill_amo_minmax(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
+{
+    enum vn_op op = (enum vn_op)in->op;
+    int is_word = vn_atomic_is_word(op), is_signed = op < VN_OP_AMOMINU_D;
+    uint64_t old = atomic(c, row, in, st, clk), operand = is_word ? vn_sext32(st->b) : st->b;
+    c[VN_AMO_MINMAX_IS_MAX][row] = op == VN_OP_AMOMAX_D || op == VN_OP_AMOMAX_W;
+    c[VN_AMO_MINMAX_IS_MINU][row] = op == VN_OP_AMOMINU_D || op == VN_OP_AMOMINU_W;
+    c[VN_AMO_MINMAX_IS_MAXU][row] = op == VN_OP_AMOMAXU_D || op == VN_OP_AMOMAXU_W;
+    set_limbs(c, VN_AMO_MINMAX_V0, row, vn_atomic_new(op, old, st->b), 4);
+    c[VN_AMO_MINMAX_OPERAND_UPPER0][row] = limb(operand, 2);
+    c[VN_AMO_MINMAX_OPERAND_UPPER1][row] = limb(operand, 3);
+    c[VN_AMO_MINMAX_OPERAND_SIGN][row] = is_word ? (uint32_t)(operand >> 63) : 0;
+    compare(c, VN_AMO_MINMAX_SIGN_A, row, old, operand, is_signed);
+}
+
 const struct vn_row_rule vn_row_rules[VN_OP_COUNT] = {
     [VN_OP_CONST] = {VN_TABLE_CONST, fill_const},
     [VN_OP_ADD] = {VN_TABLE_ADD, fill_add}, [VN_OP_SUB] = {VN_TABLE_ADD, fill_add}, [VN_OP_ADDI] = {VN_TABLE_ADDI, fill_addi},
@@ -696,6 +766,10 @@ const struct vn_row_rule vn_row_rules[VN_OP_COUNT] = {
     [VN_OP_LD] = {VN_TABLE_LD, fill_ld}, [VN_OP_LW] = {VN_TABLE_LW, fill_lw}, [VN_OP_LWU] = {VN_TABLE_LW, fill_lw},
     [VN_OP_LB] = {VN_TABLE_LH, fill_lh}, [VN_OP_LH] = {VN_TABLE_LH, fill_lh}, [VN_OP_LBU] = {VN_TABLE_LH, fill_lh}, [VN_OP_LHU] = {VN_TABLE_LH, fill_lh},
     [VN_OP_SB] = {VN_TABLE_SH, fill_sh}, [VN_OP_SH] = {VN_TABLE_SH, fill_sh}, [VN_OP_SW] = {VN_TABLE_SW, fill_sw}, [VN_OP_SD] = {VN_TABLE_SD, fill_sd},
+    [VN_OP_LR_D ... VN_OP_SC_W] = {VN_TABLE_LRSC, fill_lrsc},
+    [VN_OP_AMOSWAP_D ... VN_OP_AMOADD_W] = {VN_TABLE_AMO_ADD, fill_amo_add},
+    [VN_OP_AMOXOR_D ... VN_OP_AMOAND_W] = {VN_TABLE_AMO_BITWISE, fill_amo_bitwise},
+    [VN_OP_AMOMIN_D ... VN_OP_AMOMAXU_W] = {VN_TABLE_AMO_MINMAX, fill_amo_minmax},
     [VN_OP_HALT] = {VN_TABLE_HALT, fill_halt},
 };
 

@@ -20,6 +20,12 @@ static const char *const op_names[VN_OP_COUNT] = {
     [VN_OP_DIVW] = "divw", [VN_OP_DIVUW] = "divuw", [VN_OP_REMW] = "remw", [VN_OP_REMUW] = "remuw",
     [VN_OP_LB] = "lb", [VN_OP_LH] = "lh", [VN_OP_LW] = "lw", [VN_OP_LD] = "ld", [VN_OP_LBU] = "lbu", [VN_OP_LHU] = "lhu", [VN_OP_LWU] = "lwu",
     [VN_OP_SB] = "sb", [VN_OP_SH] = "sh", [VN_OP_SW] = "sw", [VN_OP_SD] = "sd",
+    [VN_OP_LR_D] = "lr.d", [VN_OP_LR_W] = "lr.w", [VN_OP_SC_D] = "sc.d", [VN_OP_SC_W] = "sc.w",
+    [VN_OP_AMOSWAP_D] = "amoswap.d", [VN_OP_AMOSWAP_W] = "amoswap.w", [VN_OP_AMOADD_D] = "amoadd.d", [VN_OP_AMOADD_W] = "amoadd.w",
+    [VN_OP_AMOXOR_D] = "amoxor.d", [VN_OP_AMOXOR_W] = "amoxor.w", [VN_OP_AMOOR_D] = "amoor.d", [VN_OP_AMOOR_W] = "amoor.w",
+    [VN_OP_AMOAND_D] = "amoand.d", [VN_OP_AMOAND_W] = "amoand.w", [VN_OP_AMOMIN_D] = "amomin.d", [VN_OP_AMOMIN_W] = "amomin.w",
+    [VN_OP_AMOMAX_D] = "amomax.d", [VN_OP_AMOMAX_W] = "amomax.w", [VN_OP_AMOMINU_D] = "amominu.d", [VN_OP_AMOMINU_W] = "amominu.w",
+    [VN_OP_AMOMAXU_D] = "amomaxu.d", [VN_OP_AMOMAXU_W] = "amomaxu.w",
     [VN_OP_HALT] = "ecall", [VN_OP_UNSUPPORTED] = "unsupported",
 };
 
@@ -133,6 +139,17 @@ static enum vn_op op_reg32(uint32_t w)
     }
 }
 
+/* The ordering bits say nothing to a single hart. */
+static enum vn_op op_atomic(uint32_t w)
+{
+    static const uint8_t by_funct5[32] = {[0] = VN_OP_AMOADD_D, [1] = VN_OP_AMOSWAP_D, [2] = VN_OP_LR_D, [3] = VN_OP_SC_D, [4] = VN_OP_AMOXOR_D, [8] = VN_OP_AMOOR_D,
+                                          [12] = VN_OP_AMOAND_D, [16] = VN_OP_AMOMIN_D, [20] = VN_OP_AMOMAX_D, [24] = VN_OP_AMOMINU_D, [28] = VN_OP_AMOMAXU_D};
+    unsigned f3 = (w >> 12) & 7, op = by_funct5[w >> 27];
+    if (!op || (f3 != 2 && f3 != 3) || (op == VN_OP_LR_D && ((w >> 20) & 31)))
+        return VN_OP_UNSUPPORTED;
+    return (enum vn_op)(op + (f3 == 2));
+}
+
 static struct vn_insn decode(uint32_t word, uint32_t pc, unsigned bytes, unsigned align)
 {
     static const uint8_t loads[8] = {VN_OP_LB, VN_OP_LH, VN_OP_LW, VN_OP_LD, VN_OP_LBU, VN_OP_LHU, VN_OP_LWU, VN_OP_UNSUPPORTED};
@@ -200,6 +217,12 @@ static struct vn_insn decode(uint32_t word, uint32_t pc, unsigned bytes, unsigne
         i.rs1 = rs1;
         i.rs2 = rs2;
         break;
+    case 0x2f:
+        i.op = (uint8_t)op_atomic(word);
+        i.rd = rd;
+        i.rs1 = rs1;
+        i.rs2 = rs2;
+        break;
     case 0x0f: /* fence, fence.i: nothing to order here */
         i.op = f3 <= 1 ? VN_OP_CONST : VN_OP_UNSUPPORTED;
         break;
@@ -232,29 +255,10 @@ uint32_t vn_insn_target(const struct vn_insn *i)
 
 /* ---- Disassembly ---- */
 
-static const char *amo_name(unsigned funct5)
-{
-    switch (funct5) {
-    case 0: return "amoadd";
-    case 1: return "amoswap";
-    case 2: return "lr";
-    case 3: return "sc";
-    case 4: return "amoxor";
-    case 8: return "amoor";
-    case 12: return "amoand";
-    case 16: return "amomin";
-    case 20: return "amomax";
-    case 24: return "amominu";
-    case 28: return "amomaxu";
-    default: return NULL;
-    }
-}
-
 static void format_unsupported(uint32_t w, char *out, size_t len)
 {
     static const char *const csr_names[8] = {NULL, "csrrw", "csrrs", "csrrc", NULL, "csrrwi", "csrrsi", "csrrci"};
-    unsigned opcode = w & 0x7f, rd = (w >> 7) & 31, f3 = (w >> 12) & 7, rs1 = (w >> 15) & 31, rs2 = (w >> 20) & 31, csr = w >> 20;
-    const char *amo = amo_name(w >> 27);
+    unsigned opcode = w & 0x7f, rd = (w >> 7) & 31, f3 = (w >> 12) & 7, rs1 = (w >> 15) & 31, csr = w >> 20;
     if (w == 0xc0001073u)
         snprintf(out, len, "unimp");
     else if (w == 0)
@@ -265,8 +269,6 @@ static void format_unsupported(uint32_t w, char *out, size_t len)
         snprintf(out, len, f3 < 4 ? "%s x%u, 0x%x, x%u" : "%s x%u, 0x%x, %u", csr_names[f3], rd, csr, rs1);
     else if (opcode == 0x73)
         snprintf(out, len, "privileged instruction 0x%08x", w);
-    else if (opcode == 0x2f && (f3 == 2 || f3 == 3) && amo)
-        snprintf(out, len, "%s.%c x%u, x%u, (x%u) (atomic extension)", amo, f3 == 2 ? 'w' : 'd', rd, rs2, rs1);
     else if (opcode == 0x07 || opcode == 0x27 || opcode == 0x43 || opcode == 0x47 || opcode == 0x4b || opcode == 0x4f || opcode == 0x53)
         snprintf(out, len, "floating-point instruction 0x%08x (build with -march=rv64im -mabi=lp64)", w);
     else if (opcode == 0x63 || opcode == 0x6f)
@@ -314,8 +316,14 @@ void vn_insn_format(const struct vn_insn *i, char *out, size_t len)
     case VN_OP_SLLI: case VN_OP_SRLI: case VN_OP_SRAI: case VN_OP_SLLIW: case VN_OP_SRLIW: case VN_OP_SRAIW:
         snprintf(out, len, "%s x%u, x%u, %" PRId64, name, i->rd, i->rs1, (int64_t)imm);
         break;
+    case VN_OP_LR_D: case VN_OP_LR_W:
+        snprintf(out, len, "%s x%u, (x%u)", name, i->rd, i->rs1);
+        break;
     default:
-        snprintf(out, len, "%s x%u, x%u, x%u", name, i->rd, i->rs1, i->rs2);
+        if (i->op >= VN_OP_SC_D && i->op <= VN_OP_AMOMAXU_W)
+            snprintf(out, len, "%s x%u, x%u, (x%u)", name, i->rd, i->rs2, i->rs1);
+        else
+            snprintf(out, len, "%s x%u, x%u, x%u", name, i->rd, i->rs1, i->rs2);
         break;
     }
 }

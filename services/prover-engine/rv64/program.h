@@ -34,6 +34,7 @@ enum vn_abi { VN_ABI_AUTO = 0, VN_ABI_A = 'A', VN_ABI_B = 'B', VN_ABI_C = 'C' };
  *   branches            next = target / 4 when taken; falls through to pc/4 + 1; rd = 0, wr = 0
  *   JALR                imm[0], imm[1] = limb 0 of the offset and its sign limb (0 or 0xffff); imm[2], imm[3] = low limbs of pc + 4; next = 0
  *   loads, stores       imm[0], imm[1] = limb 0 of the offset and its sign limb; imm[2] = imm[3] = 0; next = pc/4 + 1
+ *   atomics             rs1 (the address), rs2 (0 for lr) -> rd; no immediate; next = pc/4 + 1; the word form is one above the doubleword form
  *   HALT                ecall: ends the program when a7 = 93; rs1 = 17, next = 0
  * Fields an instruction does not have are 0. wr = 1 iff rd is written (rd != 0). */
 enum vn_op {
@@ -51,8 +52,12 @@ enum vn_op {
     VN_OP_LB = 50, VN_OP_LH, VN_OP_LW, VN_OP_LD, VN_OP_LBU, VN_OP_LHU, VN_OP_LWU,
     VN_OP_SB = 57, VN_OP_SH, VN_OP_SW, VN_OP_SD,
     VN_OP_HALT = 61,
-    VN_OP_UNSUPPORTED = 62, /* a known instruction this machine cannot prove yet, or no instruction at all: executing it is an error; never in the program table */
-    VN_OP_COUNT = 63
+    VN_OP_LR_D = 62, VN_OP_LR_W, VN_OP_SC_D, VN_OP_SC_W,
+    VN_OP_AMOSWAP_D = 66, VN_OP_AMOSWAP_W, VN_OP_AMOADD_D, VN_OP_AMOADD_W, VN_OP_AMOXOR_D, VN_OP_AMOXOR_W, VN_OP_AMOOR_D, VN_OP_AMOOR_W,
+    VN_OP_AMOAND_D, VN_OP_AMOAND_W, VN_OP_AMOMIN_D, VN_OP_AMOMIN_W, VN_OP_AMOMAX_D, VN_OP_AMOMAX_W,
+    VN_OP_AMOMINU_D = 80, VN_OP_AMOMINU_W, VN_OP_AMOMAXU_D, VN_OP_AMOMAXU_W,
+    VN_OP_UNSUPPORTED = 84, /* a known instruction this machine cannot prove yet, or no instruction at all: executing it is an error; never in the program table */
+    VN_OP_COUNT = 85
 };
 
 struct vn_insn {

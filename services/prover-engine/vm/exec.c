@@ -309,6 +309,14 @@ static enum vn_status fail_access(struct run *r, const struct slot *s, uint64_t 
     return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
 }
 
+static enum vn_status fail_atomic(struct run *r, const struct slot *s, uint64_t addr)
+{
+    char reason[96];
+    snprintf(reason, sizeof reason, "atomic access to 0x%" PRIx64 ", %s", addr,
+             addr & (vn_atomic_bytes((enum vn_op)s->op) - 1) ? "which is not aligned" : "where there is no memory that allows it");
+    return fail_at(r, VN_ERR_GUEST, slot_pc(r, s), reason);
+}
+
 /* ---- Shards ---- */
 
 /* First touch of a word in this shard. Returns 0 if there is no such memory. */
@@ -345,6 +353,18 @@ static __attribute__((noinline)) int access_misaligned(struct run *r, const stru
     value = 0;
     memcpy(&value, r->memory->bytes + addr, last + 1);
     r->x[ip->rd] = vn_load_value(op, value, 0);
+    return 1;
+}
+
+/* Returns 0 if the address does not allow it. */
+static __attribute__((noinline)) int access_atomic(struct run *r, const struct slot *ip, uint64_t addr)
+{
+    enum vn_op op = (enum vn_op)ip->op;
+    uint32_t word = (uint32_t)(addr >> 3);
+    if (!vn_atomic_address_fits(op, addr) || (r->memory->shadow[word] != r->shard && !first_touch(r, word)))
+        return 0;
+    uint64_t value = vn_atomic_run(op, vn_guest_memory_word(r->memory, word), (uint32_t)addr, r->x[ip->rs2], &r->x[ip->rd]);
+    memcpy(r->memory->bytes + 8 * (uint64_t)word, &value, sizeof value);
     return 1;
 }
 
@@ -413,7 +433,7 @@ static enum vn_status interpret(struct run *r, const struct slot **ip_io, uint64
         [VN_OP_DIV] = &&div, [VN_OP_DIVU] = &&divu, [VN_OP_REM] = &&rem, [VN_OP_REMU] = &&remu,
         [VN_OP_DIVW] = &&divw, [VN_OP_DIVUW] = &&divuw, [VN_OP_REMW] = &&remw, [VN_OP_REMUW] = &&remuw,
         [VN_OP_LB] = &&lb, [VN_OP_LH] = &&lh, [VN_OP_LW] = &&lw, [VN_OP_LD] = &&ld, [VN_OP_LBU] = &&lbu, [VN_OP_LHU] = &&lhu, [VN_OP_LWU] = &&lwu,
-        [VN_OP_SB] = &&sb, [VN_OP_SH] = &&sh, [VN_OP_SW] = &&sw, [VN_OP_SD] = &&sd,
+        [VN_OP_SB] = &&sb, [VN_OP_SH] = &&sh, [VN_OP_SW] = &&sw, [VN_OP_SD] = &&sd, [VN_OP_LR_D ... VN_OP_AMOMAXU_W] = &&atomic,
     };
     const struct slot *ip = *ip_io, *from = r->from;
     const struct slot *const slots = r->slots;
@@ -566,6 +586,14 @@ sb: STORE(uint8_t);
 sh: STORE(uint16_t);
 sw: STORE(uint32_t);
 sd: STORE(uint64_t);
+atomic:
+    addr = x[ip->rs1];
+    if (!access_atomic(r, ip, addr)) {
+        status = fail_atomic(r, ip, addr);
+        goto done;
+    }
+    CUT_WHEN_FULL();
+    NEXT();
 special: {
     int is_ecall = 0;
     const struct slot *to = run_special(r, ip, &is_ecall, &status);

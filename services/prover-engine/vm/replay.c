@@ -182,6 +182,20 @@ static enum vn_status step_memory(struct replay *r, const struct vn_insn *insn, 
     return VN_OK;
 }
 
+static __attribute__((noinline)) enum vn_status step_atomic(struct replay *r, enum vn_op op, struct vn_step *st, uint32_t clk)
+{
+    struct cell *c = NULL;
+    if (!vn_atomic_address_fits(op, st->a))
+        return bad(r, "an atomic access to an address that does not allow it", st->a);
+    st->addr = (uint32_t)st->a;
+    enum vn_status s = access_word(r, st->a, clk + 2, &st->prevm, &c);
+    if (s)
+        return s;
+    st->m_old = c->value;
+    c->value = st->m_new = vn_atomic_run(op, st->m_old, st->addr, st->b, &st->d_new);
+    return VN_OK;
+}
+
 static enum vn_status run_step(struct replay *r, const struct vn_insn *insn, struct vn_step *st, uint32_t clk)
 {
     enum vn_op op = (enum vn_op)insn->op;
@@ -205,6 +219,8 @@ static enum vn_status run_step(struct replay *r, const struct vn_insn *insn, str
         st->d_new = vn_insn_imm64(insn);
     } else if (vn_op_bytes(op)) {
         s = step_memory(r, insn, st, clk);
+    } else if (vn_op_is_atomic(op)) {
+        s = step_atomic(r, op, st, clk);
     } else if (op == VN_OP_JALR) {
         st->d_new = (uint64_t)insn->pc + 4;
         next = (st->a + (uint64_t)vn_insn_offset(insn)) & ~UINT64_C(1);

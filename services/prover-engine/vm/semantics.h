@@ -143,6 +143,52 @@ VN_SEM void vn_store_misaligned(enum vn_op op, uint64_t words[2], uint32_t addr,
     }
 }
 
+/* ---- Atomics: aligned accesses at the address in rs1 ---- */
+
+VN_SEM int vn_op_is_atomic(enum vn_op op) { return op >= VN_OP_LR_D && op <= VN_OP_AMOMAXU_W; }
+VN_SEM int vn_atomic_is_word(enum vn_op op) { return (op - VN_OP_LR_D) & 1; }
+VN_SEM unsigned vn_atomic_bytes(enum vn_op op) { return vn_atomic_is_word(op) ? 4 : 8; }
+VN_SEM int vn_atomic_is_lr(enum vn_op op) { return op == VN_OP_LR_D || op == VN_OP_LR_W; }
+VN_SEM int vn_atomic_is_sc(enum vn_op op) { return op == VN_OP_SC_D || op == VN_OP_SC_W; }
+
+/* Whether the address can be accessed, as far as it alone says. */
+VN_SEM int vn_atomic_address_fits(enum vn_op op, uint64_t addr)
+{
+    return addr <= UINT32_MAX && (addr & (vn_atomic_bytes(op) - 1)) == 0 && (vn_atomic_is_lr(op) || (addr >= VN_RAM_BASE && addr < VN_RAM_END));
+}
+
+/* The old value as a register gets it, from the 64-bit word that holds the address. */
+VN_SEM uint64_t vn_atomic_old(enum vn_op op, uint64_t word, uint32_t addr)
+{
+    return vn_load_value(vn_atomic_is_word(op) ? VN_OP_LW : VN_OP_LD, word, addr);
+}
+
+/* The value that an atomic stores (of a word form the low half counts), from the old one and rs2. */
+VN_SEM uint64_t vn_atomic_new(enum vn_op op, uint64_t old, uint64_t operand)
+{
+    uint64_t b = vn_atomic_is_word(op) ? vn_sext32(operand) : operand; /* sign extension keeps both orders */
+    switch (op) {
+    case VN_OP_LR_D: case VN_OP_LR_W: return old;
+    case VN_OP_AMOADD_D: case VN_OP_AMOADD_W: return old + operand;
+    case VN_OP_AMOXOR_D: case VN_OP_AMOXOR_W: return old ^ operand;
+    case VN_OP_AMOOR_D: case VN_OP_AMOOR_W: return old | operand;
+    case VN_OP_AMOAND_D: case VN_OP_AMOAND_W: return old & operand;
+    case VN_OP_AMOMIN_D: case VN_OP_AMOMIN_W: return (int64_t)old < (int64_t)b ? old : b;
+    case VN_OP_AMOMAX_D: case VN_OP_AMOMAX_W: return (int64_t)old < (int64_t)b ? b : old;
+    case VN_OP_AMOMINU_D: case VN_OP_AMOMINU_W: return old < b ? old : b;
+    case VN_OP_AMOMAXU_D: case VN_OP_AMOMAXU_W: return old < b ? b : old;
+    default: return operand;
+    }
+}
+
+/* The 64-bit word that holds the address, after the atomic; *result is what rd gets. There are no reservations: sc always succeeds. */
+VN_SEM uint64_t vn_atomic_run(enum vn_op op, uint64_t word, uint32_t addr, uint64_t operand, uint64_t *result)
+{
+    uint64_t old = vn_atomic_old(op, word, addr);
+    *result = vn_atomic_is_sc(op) ? 0 : old;
+    return vn_store_word(vn_atomic_is_word(op) ? VN_OP_SW : VN_OP_SD, word, addr, vn_atomic_new(op, old, operand));
+}
+
 /* The 64-bit constant or immediate of an instruction whose imm is one (CONST and the I forms). */
 VN_SEM uint64_t vn_insn_imm64(const struct vn_insn *i)
 {

@@ -1,6 +1,5 @@
 /* These instructions are rare beside the others, so they are decoded anew each time from their encoding. A DMA pair looks at the instructions that
- * follow it and takes them along.
- * lr and sc keep no reservation: sc always succeeds, wherever a run is cut into shards; there is one hart, so nobody can come between. */
+ * follow it and takes them along. */
 #include "services/prover-engine/vm/special.h"
 
 #include <inttypes.h>
@@ -11,9 +10,8 @@
 #define CSR_FILE 0xa0008000u
 #define UNIMP 0xc0001073u
 
-enum { OPCODE_AMO = 0x2f, OPCODE_SYSTEM = 0x73, OPCODE_ADDI = 0x13, OPCODE_ADD = 0x33 };
+enum { OPCODE_SYSTEM = 0x73, OPCODE_ADDI = 0x13, OPCODE_ADD = 0x33 };
 enum { CSRRW = 1, CSRRS = 2, CSRRC = 3, CSRRWI = 5, CSRRSI = 6 };
-enum { LR = 2, SC = 3 };
 
 struct fields {
     uint32_t opcode, rd, funct3, rs1, rs2, csr;
@@ -58,64 +56,6 @@ static int port_write(void *ctx, uint64_t addr, const void *in, size_t bytes)
         return -1;
     memcpy(s->memory->bytes + addr, in, bytes);
     return 0;
-}
-
-int vn_special_access(struct vn_special *s, enum vn_op op, uint64_t addr, uint64_t *value)
-{
-    unsigned bytes = vn_op_bytes(op);
-    if (vn_op_is_store(op))
-        return port_write(s, addr, value, bytes) == 0;
-    uint64_t word = 0;
-    if (port_read(s, addr, &word, bytes))
-        return 0;
-    *value = vn_load_value(op, word, 0);
-    return 1;
-}
-
-/* ---- Atomics ---- */
-
-static uint64_t amo_value(unsigned funct5, uint64_t old, uint64_t operand, int is_word)
-{
-    int64_t a = (int64_t)old, b = (int64_t)(is_word ? vn_sext32(operand) : operand);
-    uint64_t ua = is_word ? (uint32_t)old : old, ub = is_word ? (uint32_t)operand : operand;
-    switch (funct5) {
-    case 0: return old + operand;
-    case 1: return operand;
-    case 4: return old ^ operand;
-    case 8: return old | operand;
-    case 12: return old & operand;
-    case 16: return a < b ? old : operand;
-    case 20: return a > b ? old : operand;
-    case 24: return ua < ub ? old : operand;
-    default: return ua > ub ? old : operand;
-    }
-}
-
-static int is_amo(uint32_t w)
-{
-    struct fields f = fields_of(w);
-    unsigned funct5 = w >> 27;
-    return f.opcode == OPCODE_AMO && (f.funct3 == 2 || f.funct3 == 3) && (funct5 < 5 || (funct5 % 4 == 0 && funct5 <= 28)) && (funct5 != LR || f.rs2 == 0);
-}
-
-static enum vn_status run_amo(struct vn_special *s, uint32_t w, struct vn_error *err)
-{
-    struct fields f = fields_of(w);
-    unsigned funct5 = w >> 27;
-    int is_word = f.funct3 == 2;
-    enum vn_op load = is_word ? VN_OP_LW : VN_OP_LD, store = is_word ? VN_OP_SW : VN_OP_SD;
-    uint64_t addr = s->x[f.rs1], operand = s->x[f.rs2], old = 0, value = operand;
-    int ok = funct5 == SC || vn_special_access(s, load, addr, &old);
-    if (ok && funct5 != LR) {
-        if (funct5 != SC)
-            value = amo_value(funct5, old, operand, is_word);
-        ok = vn_special_access(s, store, addr, &value);
-    }
-    if (!ok)
-        return vn_fail(err, VN_ERR_GUEST, "atomic access to 0x%" PRIx64 ", where there is no memory that allows it", addr);
-    if (f.rd)
-        s->x[f.rd] = old; /* sc: 0, it always succeeds */
-    return VN_OK;
 }
 
 /* ---- Ordinary CSRs: words of memory ---- */
@@ -255,7 +195,7 @@ int vn_special_exists(const struct vn_insn *insn)
     uint32_t w = insn->word;
     if (w == 0)
         return insn->bytes == 4; /* padding counts as a no-op; a 16-bit zero is no instruction */
-    return is_amo(w) || ((w & 0x7f) == OPCODE_SYSTEM && w != UNIMP && (w >> 12 & 7) != 4);
+    return (w & 0x7f) == OPCODE_SYSTEM && w != UNIMP && (w >> 12 & 7) != 4;
 }
 
 enum vn_status vn_special_run(struct vn_special *s, uint32_t pc, uint32_t w, struct vn_special_effect *effect, struct vn_error *err)
@@ -263,8 +203,6 @@ enum vn_status vn_special_run(struct vn_special *s, uint32_t pc, uint32_t w, str
     *effect = (struct vn_special_effect){.instructions = 1};
     if (w == 0)
         return VN_OK;
-    if ((w & 0x7f) == OPCODE_AMO)
-        return run_amo(s, w, err);
     effect->is_ecall = (w >> 12 & 7) == 0;
     return effect->is_ecall ? VN_OK : run_system(s, pc, w, effect, err);
 }

@@ -25,9 +25,6 @@ int vn_special_exists(const struct vn_insn *insn);
 /* Runs such an instruction, given by address and 32-bit encoding. Errors: VN_ERR_GUEST and VN_ERR_UNSUPPORTED with the reason. */
 enum vn_status vn_special_run(struct vn_special *s, uint32_t pc, uint32_t word, struct vn_special_effect *effect, struct vn_error *err) VN_MUST_CHECK;
 
-/* Load (its result in *value) or store (of *value) at any address. Returns 0 if that memory does not exist or may not be written. */
-int vn_special_access(struct vn_special *s, enum vn_op op, uint64_t addr, uint64_t *value);
-
 /* Name of the precompile or fcall an instruction uses, NULL if none. */
 const char *vn_special_precompile(uint32_t word);
 

@@ -187,6 +187,42 @@ Test(forgery, misaligned_access)
     air_job_free(&job);
 }
 
+static void set_value(uint32_t *const *c, unsigned first, size_t row, unsigned from)
+{
+    for (unsigned k = 0; k < 4; k++)
+        c[first + k][row] = c[from + k][row];
+}
+
+Test(forgery, atomics)
+{
+    struct air_shard *s = shard_of(VN_SHARD_EXECUTION);
+    /* An sc that says it failed, and one that says so and leaves memory alone; one that succeeds and stores nothing. */
+    REFUSED(LRSC, c[VN_LRSC_IS_SC][i] && c[VN_LRSC_WR][i], c[VN_LRSC_R0][i] = 1);
+    REFUSED(LRSC, c[VN_LRSC_IS_SC][i] && c[VN_LRSC_WR][i], c[VN_LRSC_R0][i] = 1; set_value(c, VN_LRSC_N0, i, VN_LRSC_M0));
+    REFUSED(LRSC, c[VN_LRSC_IS_SC][i] && c[VN_LRSC_N0][i] != c[VN_LRSC_M0][i], set_value(c, VN_LRSC_N0, i, VN_LRSC_M0));
+    /* An lr that stores its operand, or is taken for an sc. */
+    REFUSED(LRSC, !c[VN_LRSC_IS_SC][i], c[VN_LRSC_N0][i] = c[VN_LRSC_M0][i] ^ 1);
+    REFUSED(LRSC, !c[VN_LRSC_IS_SC][i], c[VN_LRSC_IS_SC][i] = 1; for (int k = 0; k < 4; k++) c[VN_LRSC_R0 + k][i] = 0);
+    /* The doubleword form of a word instruction; the other half; the other sign. */
+    REFUSED(AMO_ADD, c[VN_AMO_ADD_IS_WORD][i], c[VN_AMO_ADD_IS_WORD][i] = 0);
+    REFUSED(AMO_ADD, c[VN_AMO_ADD_IS_WORD][i], c[VN_AMO_ADD_HALF][i] ^= 1);
+    REFUSED(AMO_ADD, c[VN_AMO_ADD_SIGN][i], c[VN_AMO_ADD_SIGN][i] = c[VN_AMO_ADD_X2][i] = c[VN_AMO_ADD_X3][i] = 0);
+    /* A sum beyond 16 bits; a swap that adds. */
+    REFUSED(AMO_ADD, c[VN_AMO_ADD_IS_ADD][i] && !c[VN_AMO_ADD_IS_WORD][i], (add_to(&c[VN_AMO_ADD_V3][i], 65536), add_to(&c[VN_AMO_ADD_N3][i], 65536)));
+    REFUSED(AMO_ADD, !c[VN_AMO_ADD_IS_ADD][i], c[VN_AMO_ADD_IS_ADD][i] = 1);
+    REFUSED(AMO_BITWISE, c[VN_AMO_BITWISE_IS_OR][i], (c[VN_AMO_BITWISE_IS_OR][i] = 0, c[VN_AMO_BITWISE_IS_AND][i] = 1));
+    /* Minimum for maximum, and the order of the other kind: the verdict turned round with everything that follows from it. */
+    REFUSED(AMO_MINMAX, c[VN_AMO_MINMAX_LESS][i] && !c[VN_AMO_MINMAX_IS_WORD][i],
+            (c[VN_AMO_MINMAX_LESS][i] = 0, add_to(&c[VN_AMO_MINMAX_GAP][i], -2 - 2 * (int64_t)c[VN_AMO_MINMAX_GAP][i]),
+             set_value(c, VN_AMO_MINMAX_V0, i, VN_AMO_MINMAX_X0), set_value(c, VN_AMO_MINMAX_N0, i, VN_AMO_MINMAX_X0)));
+    REFUSED(AMO_MINMAX, c[VN_AMO_MINMAX_SIGN_A][i] != c[VN_AMO_MINMAX_SIGN_B][i], (c[VN_AMO_MINMAX_SIGN_A][i] ^= 1, c[VN_AMO_MINMAX_SIGN_B][i] ^= 1));
+    REFUSED(AMO_MINMAX, c[VN_AMO_MINMAX_IS_MINU][i], (c[VN_AMO_MINMAX_IS_MINU][i] = 0, c[VN_AMO_MINMAX_IS_MAXU][i] = 1));
+    /* A word operand that is not extended. */
+    REFUSED(AMO_MINMAX, c[VN_AMO_MINMAX_OPERAND_SIGN][i],
+            c[VN_AMO_MINMAX_OPERAND_SIGN][i] = c[VN_AMO_MINMAX_OPERAND_UPPER0][i] = c[VN_AMO_MINMAX_OPERAND_UPPER1][i] = 0);
+    air_job_free(&job);
+}
+
 Test(forgery, boundary)
 {
     struct air_shard *s = shard_of(VN_SHARD_EXECUTION);

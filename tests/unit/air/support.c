@@ -160,6 +160,26 @@ static void emit_misaligned(struct code *c, uint64_t *seed)
     emit(c, rv_i(-1 & 0xfff, X_A, 1, X_D, 0x03));
 }
 
+static void emit_atomics(struct code *c, uint64_t *seed)
+{
+    static const uint8_t functions[] = {0, 1, 2, 3, 4, 8, 12, 16, 20, 24, 28};
+    for (unsigned i = 0; i < 14; i++)
+        for (unsigned f = 0; f < sizeof functions; f++)
+            for (unsigned f3 = 2; f3 < 4; f3++) {
+                int at = 128 + (f3 == 2 && (i & 1) ? 4 : 0);
+                if ((i + f + f3) % 2 && i > 3)
+                    continue;
+                load_corner(c, X_A, (unsigned)(air_random(seed) % N_CORNERS));
+                load_corner(c, X_B, i == 3 ? (unsigned)(air_random(seed) % 4) : (unsigned)(air_random(seed) % N_CORNERS));
+                if (i == 2) /* equal operands */
+                    emit(c, RV_ADD(X_B, X_A, 0));
+                emit(c, RV_SD(X_A, X_RAM, 128));
+                emit(c, RV_ADDI(X_A, X_RAM, at));
+                emit(c, rv_r(functions[f] << 2, functions[f] == 2 ? 0 : X_B, X_A, f3, (i + f) % 5 ? X_D : 0, 0x2f));
+            }
+    emit(c, rv_r(2 << 2, 0, X_CONSTANTS, 3, X_D, 0x2f)); /* lr of what cannot be written */
+}
+
 static struct vn_program *load(const uint32_t *words, size_t n)
 {
     struct elf e = elf_of_code(words, n);
@@ -193,6 +213,7 @@ struct vn_program *air_program_all(void)
     emit_control(&c, &seed);
     emit_memory(&c, &seed);
     emit_misaligned(&c, &seed);
+    emit_atomics(&c, &seed);
     emit(&c, RV_LUI(X_A, 0x40000));                      /* input */
     emit(&c, RV_LD(X_B, X_A, 0));
     emit(&c, RV_LD(X_B, X_A, 8));

@@ -24,7 +24,8 @@ static const struct {
     {0x02c58533, "mul x10, x11, x12"}, {0x02c59533, "mulh x10, x11, x12"}, {0x02c5a533, "mulhsu x10, x11, x12"}, {0x02c5b533, "mulhu x10, x11, x12"}, {0x02c5c533, "div x10, x11, x12"},
     {0x02c5d533, "divu x10, x11, x12"}, {0x02c5e533, "rem x10, x11, x12"}, {0x02c5f533, "remu x10, x11, x12"}, {0x02c5853b, "mulw x10, x11, x12"}, {0x02c5c53b, "divw x10, x11, x12"},
     {0x02c5d53b, "divuw x10, x11, x12"}, {0x02c5e53b, "remw x10, x11, x12"}, {0x02c5f53b, "remuw x10, x11, x12"}, {0x0ff0000f, "fence"}, {0x0000100f, "fence"},
-    {0x00000073, "ecall"}, {0x00100073, "ebreak"},
+    {0x00000073, "ecall"}, {0x00100073, "ebreak"}, {0x1005a52f, "lr.w x10, (x11)"}, {0x1605b52f, "lr.d x10, (x11)"}, {0x18c5a52f, "sc.w x10, x12, (x11)"},
+    {0x00c5b52f, "amoadd.d x10, x12, (x11)"}, {0x0ec5a52f, "amoswap.w x10, x12, (x11)"}, {0xe0c5a52f, "amomaxu.w x10, x12, (x11)"},
 };
 
 static const struct {
@@ -32,7 +33,7 @@ static const struct {
     const char *text;
 } unsupported[] = {
     {0xc0001073, "unimp"}, {0x8f05a073, "csrrs x0, 0x8f0, x11"}, {0x8c0b5073, "csrrwi x0, 0x8c0, 22"}, {0xf1202573, "csrrs x10, 0xf12, x0"},
-    {0x00c5b52f, "amoadd.d x10, x12, (x11) (atomic extension)"}, {0x1005a52f, "lr.w x10, x0, (x11) (atomic extension)"}, {0x00000000, "all-zero word (no instruction)"},
+    {0x1015a52f, "unknown instruction 0x1015a52f"}, {0x00c5c52f, "unknown instruction 0x00c5c52f"}, {0x28c5b52f, "unknown instruction 0x28c5b52f"}, {0x00000000, "all-zero word (no instruction)"},
     {0x00004501, "compressed instruction 0x4501 (build with -march=rv64im)"}, {0x02b57553, "floating-point instruction 0x02b57553 (build with -march=rv64im -mabi=lp64)"},
     {0x30200073, "privileged instruction 0x30200073"}, {0x00a5f503, "unknown instruction 0x00a5f503"}, {0x0225951b, "unknown instruction 0x0225951b"},
     {0x0020006f, "jump 0x0020006f to a misaligned or impossible target"}, {0xffffffff, "unknown instruction 0xffffffff"},

@@ -108,10 +108,12 @@ void tables_declare(void)
     tables_muldiv();
     tables_memory();
     tables_misaligned();
+    tables_atomic();
     tables_shard();
     static const char *const insns[] = {"const", "add", "addi", "addw", "addiw", "bitwise", "bitwisei", "slt", "slti", "branch_equal", "branch_less",
                                         "jalr", "halt", "shift", "shifti", "shiftw", "shiftiw", "mul", "mulw", "mulh", "div", "divw", "ld", "lw", "lh",
-                                        "sd", "sw", "sh", "load_misaligned", "store_misaligned", "bump"};
+                                        "sd", "sw", "sh", "load_misaligned", "store_misaligned", "lrsc",
+                                        "amo_add", "amo_bitwise", "amo_minmax", "bump"};
     for (size_t i = 0; i < sizeof insns / sizeof insns[0]; i++)
         vn_b_kind_table(0, insns[i], 0, 0);
     vn_b_kind_table(0, "boundary", 1, 0);

@@ -65,6 +65,7 @@ void tables_shift(void);
 void tables_muldiv(void);
 void tables_memory(void);
 void tables_misaligned(void);
+void tables_atomic(void);
 void tables_shard(void);
 void tables_declare(void); /* the whole machine */
 
