@@ -4,13 +4,19 @@
 
 typedef Zisk__Coordinator__V1__InputKind input_kind;
 
+/* What vn_wire_check lets through and the protobuf library does not: an empty message twice where one belongs. */
+static enum vn_status unreadable(struct vn_error *err)
+{
+    return vn_fail(err, VN_ERR_FORMAT, "malformed request: a field is there twice");
+}
+
 enum vn_status vn_check_program(grpc_slice message, struct vn_error *err)
 {
     Zisk__Coordinator__V1__RegisterGuestProgramRequest *q = zisk__coordinator__v1__register_guest_program_request__unpack(
         NULL, GRPC_SLICE_LENGTH(message), GRPC_SLICE_START_PTR(message));
     enum vn_status s = VN_OK;
     if (!q)
-        s = vn_fail(err, VN_ERR_MEMORY, "out of memory");
+        s = unreadable(err);
     else if (q->zisk_elf.len == 0)
         s = vn_fail(err, VN_ERR_ARGUMENT, "zisk_elf must not be empty");
     zisk__coordinator__v1__register_guest_program_request__free_unpacked(q, NULL);
@@ -35,7 +41,7 @@ enum vn_status vn_check_job(grpc_slice message, struct vn_error *err)
     const Zisk__Coordinator__V1__JobKind *k = q ? q->job_kind : NULL;
     enum vn_status s = VN_OK;
     if (!q)
-        s = vn_fail(err, VN_ERR_MEMORY, "out of memory");
+        s = unreadable(err);
     else if (!k)
         s = vn_fail(err, VN_ERR_ARGUMENT, "job_kind must be set");
     else if (k->kind_case == ZISK__COORDINATOR__V1__JOB_KIND__KIND__NOT_SET)

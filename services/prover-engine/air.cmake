@@ -32,7 +32,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_property(SOURCE air/kernels_avx512.c APPEND PROPERTY COMPILE_OPTIONS -mavx512f)
 endif()
 set_source_files_properties(air/kernels_scalar.c air/kernels_avx2.c air/kernels_avx512.c PROPERTIES OBJECT_DEPENDS ${AIR_GEN}/air_eval.inc)
-if(VENUS_SANITIZE)
+if(VENUS_SANITIZE OR VENUS_FUZZ)
   # Thousands of straight-line operations without a branch: instrumented they take minutes to compile. They are compared with the evaluation
   # at a point, which is instrumented.
   set_property(SOURCE air/kernels_scalar.c air/kernels_avx2.c air/kernels_avx512.c APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=all)

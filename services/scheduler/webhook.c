@@ -71,6 +71,9 @@ enum vn_status vn_webhook_check_url(const char *url, struct vn_error *err)
 {
     if (strlen(url) > VN_WEBHOOK_MAX_URL)
         return vn_fail(err, VN_ERR_ARGUMENT, "the webhook URL is longer than %u bytes", VN_WEBHOOK_MAX_URL);
+    for (const char *p = url; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return vn_fail(err, VN_ERR_ARGUMENT, "the webhook URL has other than printable ASCII characters; write them as %%XX");
     if (strchr(url, '#'))
         return vn_fail(err, VN_ERR_ARGUMENT, "the webhook URL has a fragment (#), which HTTP does not send");
     const char *host_at = strstr(url, "://"); /* looked at in the template: an appended job id would pass for a host */

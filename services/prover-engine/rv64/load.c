@@ -18,7 +18,7 @@
 #define MAX_TABLE_ROWS (1u << 20)
 #define NAME_LEN 32
 
-enum { SHT_PROGBITS = 1, SHT_SYMTAB = 2, SHT_DYNAMIC = 6, SHT_NOBITS = 8 };
+enum { SHT_PROGBITS = 1, SHT_SYMTAB = 2, SHT_STRTAB = 3, SHT_DYNAMIC = 6, SHT_NOBITS = 8 };
 enum { SHF_WRITE = 1, SHF_ALLOC = 2, SHF_EXECINSTR = 4, SHF_TLS = 0x400 };
 enum { EF_RVC = 1 };
 
@@ -187,7 +187,7 @@ static int symbol_value(const struct loader *l, const char *wanted, uint64_t *va
     size_t wanted_len = strlen(wanted) + 1;
     for (size_t i = 0; i < l->n_sections; i++) {
         const struct section *t = &l->sections[i];
-        if (t->type != SHT_SYMTAB || t->link >= l->n_sections || l->sections[t->link].type == SHT_NOBITS)
+        if (t->type != SHT_SYMTAB || t->link >= l->n_sections || l->sections[t->link].type != SHT_STRTAB)
             continue;
         const struct section *names = &l->sections[t->link];
         for (uint64_t k = 0; k + 24 <= t->size; k += 24) {

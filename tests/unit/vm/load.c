@@ -254,6 +254,24 @@ static void load_damaged(uint32_t flags)
     free(file);
 }
 
+/* Section 0 is not looked at, wherever it says it lies, so no symbols may be read by its names. */
+Test(load, symbol_names_in_no_string_table)
+{
+    static const uint8_t symbols[48] = {[24] = 1};
+    struct elf e = usual();
+    e.sections[e.n_sections++] = (struct elf_section){".symtab", 2, 0, 0, sizeof symbols, symbols};
+    size_t len;
+    uint8_t *file = elf_build(&e, &len);
+    uint64_t headers, wild = UINT64_C(1) << 40;
+    memcpy(&headers, file + 40, sizeof headers);
+    memcpy(file + headers + 24, &wild, sizeof wild);
+    memcpy(file + headers + 32, &wild, sizeof wild);
+    struct vn_program *p;
+    cr_assert_eq(vn_program_load(&p, file, len, VN_ABI_AUTO, NULL), VN_OK);
+    vn_program_free(p);
+    free(file);
+}
+
 Test(load, damaged_files_never_break_the_loader)
 {
     load_damaged(0);
