@@ -1,6 +1,6 @@
 # airc runs while building and writes the tables as code; vn_airmeta is what the verifier links, vn_air the prover's side.
 add_executable(airc
-  air/airc.c air/builder.c air/bus.c
+  air/airc.c air/airc_cuda.c air/builder.c air/bus.c
   air/tables/common.c air/tables/alu.c air/tables/control.c air/tables/shift.c air/tables/muldiv.c air/tables/memory.c air/tables/misaligned.c air/tables/atomic.c
   air/tables/shard.c)
 target_link_libraries(airc PRIVATE vn_mathcore venus_flags)
@@ -8,11 +8,11 @@ target_link_libraries(airc PRIVATE vn_mathcore venus_flags)
 set(AIR_GEN ${CMAKE_CURRENT_BINARY_DIR}/air)
 file(MAKE_DIRECTORY ${AIR_GEN})
 add_custom_command(
-  OUTPUT ${AIR_GEN}/air_tables.h ${AIR_GEN}/air_data.c ${AIR_GEN}/air_eval.inc ${AIR_GEN}/tables.md
+  OUTPUT ${AIR_GEN}/air_tables.h ${AIR_GEN}/air_data.c ${AIR_GEN}/air_eval.inc ${AIR_GEN}/air_cuda.inc ${AIR_GEN}/tables.md
   COMMAND airc ${AIR_GEN}
   DEPENDS airc
   COMMENT "Compiling the tables")
-add_custom_target(air_generated DEPENDS ${AIR_GEN}/air_tables.h ${AIR_GEN}/air_data.c ${AIR_GEN}/air_eval.inc ${AIR_GEN}/tables.md)
+add_custom_target(air_generated DEPENDS ${AIR_GEN}/air_tables.h ${AIR_GEN}/air_data.c ${AIR_GEN}/air_eval.inc ${AIR_GEN}/air_cuda.inc ${AIR_GEN}/tables.md)
 
 add_library(vn_airmeta STATIC air/meta.c air/bus.c ${AIR_GEN}/air_data.c)
 add_dependencies(vn_airmeta air_generated)

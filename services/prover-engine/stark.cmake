@@ -7,9 +7,12 @@ target_compile_options(vn_verify PRIVATE -O3)
 
 add_library(vn_stark STATIC
   pcs/commit.c pcs/deep.c pcs/evaluate.c pcs/fri.c pcs/open.c pcs/rows.c pcs/writer.c
-  stark/bundle.c stark/contribution.c stark/host.c stark/logup.c stark/params_print.c stark/phase1.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c
+  stark/bundle.c stark/contribution.c stark/cuda.c stark/host.c stark/logup.c stark/params_print.c stark/phase1.c stark/prove.c stark/quotient.c stark/setup.c stark/shared_tables.c
   verify/host.c)
-target_link_libraries(vn_stark PUBLIC vn_verify vn_air vn_math vn_rv)
+target_link_libraries(vn_stark PUBLIC vn_verify vn_air vn_math vn_rv PRIVATE ${CMAKE_DL_LIBS})
+# Where libvenus-cuda.so is installed, seen from the executables.
+file(RELATIVE_PATH VENUS_CUDA_FOLDER /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR}/venus)
+set_property(SOURCE stark/cuda.c PROPERTY COMPILE_DEFINITIONS "VENUS_CUDA_FOLDER=\"${VENUS_CUDA_FOLDER}/\"")
 target_compile_options(vn_stark PRIVATE -O3)
 
 if(VENUS_TESTS)

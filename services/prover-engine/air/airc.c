@@ -2,8 +2,10 @@
  *   air_tables.h   table ids and column numbers
  *   air_data.c     metadata and expression graphs (verifier, row checker, multiplicity counter)
  *   air_eval.inc   straight-line kernels over the types of air/kernel_ops.h
+ *   air_cuda.inc   the same for a GPU
  *   tables.md      the tables for people
  * Nodes are renumbered so that what the lookups need comes first. */
+#include "services/prover-engine/air/airc.h"
 #include "services/prover-engine/air/tables/tables.h"
 
 #include <ctype.h>
@@ -12,20 +14,6 @@
 #include <string.h>
 
 /* ---- A table as it will be written ---- */
-
-struct logup_column {
-    uint16_t first, second; /* interactions; second = UINT16_MAX: alone */
-    uint8_t scope, is_sum;
-};
-
-struct out_table {
-    const struct vn_b_table *t;
-    uint32_t order[VN_B_MAX_NODES]; /* new number -> old node */
-    int32_t number[VN_B_MAX_NODES]; /* old node -> new number, -1 unused */
-    uint32_t n_nodes, n_lookup_nodes;
-    struct logup_column columns[VN_B_MAX_INTERACTIONS];
-    unsigned n_logup[VN_SCOPE_COUNT], n_columns;
-};
 
 static struct out_table *outs;
 
@@ -70,7 +58,7 @@ static void prepare(struct out_table *o, const struct vn_b_table *t)
             if (waiting)
                 o->columns[o->n_columns - 1].second = (uint16_t)i;
             else
-                o->columns[o->n_columns++] = (struct logup_column){(uint16_t)i, UINT16_MAX, (uint8_t)scope, 0};
+                o->columns[o->n_columns++] = (struct logup_column){(uint16_t)i, AIRC_ALONE, (uint8_t)scope, 0};
             waiting = !waiting;
         }
         o->n_logup[scope] = o->n_columns - first;
@@ -116,6 +104,33 @@ static void close_out(FILE *f)
 
 /* ---- air_tables.h ---- */
 
+static uint64_t mix(uint64_t hash, uint64_t x)
+{
+    return (hash ^ x) * 0x100000001b3u; /* FNV-1a, a word at a time */
+}
+
+/* Of everything the generated kernels follow from: two builds with equal fingerprints have the same tables. */
+static uint64_t fingerprint(const struct vn_b_machine *m)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (uint32_t i = 0; i < m->n_tables; i++) {
+        const struct vn_b_table *t = m->tables[i];
+        for (unsigned g = 0; g < 3; g++)
+            h = mix(h, t->n_columns[g]);
+        for (uint32_t n = 0; n < t->n_nodes; n++)
+            h = mix(mix(mix(mix(h, t->nodes[n].op), t->nodes[n].a), t->nodes[n].b), t->nodes[n].value);
+        for (uint32_t c = 0; c < t->n_constraints; c++)
+            h = mix(h, t->constraints[c].node);
+        for (uint32_t c = 0; c < t->n_interactions; c++) {
+            const struct vn_b_interaction *x = &t->interactions[c];
+            h = mix(mix(mix(mix(mix(h, x->bus), x->scope), x->width), (uint8_t)x->sign), x->multiplicity);
+            for (unsigned w = 0; w < x->width; w++)
+                h = mix(h, x->tuple[w]);
+        }
+    }
+    return h;
+}
+
 static void write_header(FILE *f, const struct vn_b_machine *m)
 {
     static const char *const prefixes[3] = {"PRE_", "P1_", ""};
@@ -123,6 +138,7 @@ static void write_header(FILE *f, const struct vn_b_machine *m)
     for (uint32_t t = 0; t < m->n_tables; t++)
         fprintf(f, "    VN_TABLE_%s = %u,\n", upper(m->tables[t]->name), t);
     fprintf(f, "    VN_TABLE_COUNT = %u\n};\n", m->n_tables);
+    fprintf(f, "\n/* Changes with the tables. */\n#define VN_AIR_FINGERPRINT 0x%016llxull\n", (unsigned long long)fingerprint(m));
     for (uint32_t t = 0; t < m->n_tables; t++)
         for (unsigned g = 0; g < 3; g++) {
             const struct vn_b_table *tb = m->tables[t];
@@ -146,7 +162,7 @@ static const char *column_text(const struct out_table *o, const struct logup_col
     const struct vn_b_interaction *x = &o->t->interactions[c->first];
     int n = snprintf(text, sizeof text, "%s %s: %s", c->scope == VN_SCOPE_LOCAL ? "local" : "global", c->is_sum ? "running sum" : "fractions",
                      vn_air_bus_name(x->bus));
-    if (c->second != UINT16_MAX)
+    if (c->second != AIRC_ALONE)
         snprintf(text + n, sizeof text - (size_t)n, ", %s", vn_air_bus_name(o->t->interactions[c->second].bus));
     return text;
 }
@@ -293,11 +309,6 @@ static void mark_needed(const struct out_table *o, uint8_t *needed, uint32_t old
     }
 }
 
-static int is_constant(const struct out_table *o, uint32_t old)
-{
-    return o->t->nodes[old].op == VN_AIR_CONST;
-}
-
 /* The constant part of every denominator, before the loop. */
 static void write_denominator_constants(FILE *f, const struct out_table *o)
 {
@@ -306,7 +317,7 @@ static void write_denominator_constants(FILE *f, const struct out_table *o)
         unsigned n = 0;
         fprintf(f, "    const struct vn_fp6 k%u = denominator_constant(p->challenges, %u, %u, (const struct constant_element[]){", i, x->scope, x->bus);
         for (unsigned w = 0; w < x->width; w++)
-            if (is_constant(o, x->tuple[w])) {
+            if (airc_is_constant(o, x->tuple[w])) {
                 fprintf(f, "{%u, 0x%08xu}, ", w + 1, vn_fp_from(o->t->nodes[x->tuple[w]].value));
                 n++;
             }
@@ -325,7 +336,7 @@ static void write_denominators(FILE *f, const struct out_table *o)
             if (pass)
                 fprintf(f, "        ve d%u = ve_set1(&k%u);\n", i, i);
             for (unsigned w = 0; w < x->width; w++) {
-                if (is_constant(o, x->tuple[w]))
+                if (airc_is_constant(o, x->tuple[w]))
                     continue;
                 unsigned s = 0;
                 while (s < n_terms && !(terms[s].scope == x->scope && terms[s].power == w + 1 && terms[s].node == x->tuple[w]))
@@ -354,7 +365,7 @@ static void write_fraction(FILE *f, const struct out_table *o, unsigned c)
 {
     const struct vn_b_interaction *x = &o->t->interactions[o->columns[c].first];
     int m1 = (int)o->number[x->multiplicity];
-    if (o->columns[c].second == UINT16_MAX) {
+    if (o->columns[c].second == AIRC_ALONE) {
         fprintf(f, "        const ve num%u = ve_from(n%d, %d), den%u = d%u;\n", c, m1, x->sign, c, o->columns[c].first);
         return;
     }
@@ -378,7 +389,7 @@ static void write_kernels(FILE *f, const struct out_table *o)
     for (uint32_t i = 0; i < t->n_interactions; i++) {
         mark_needed(o, needed, t->interactions[i].multiplicity);
         for (unsigned w = 0; w < t->interactions[i].width; w++)
-            if (!is_constant(o, t->interactions[i].tuple[w]))
+            if (!airc_is_constant(o, t->interactions[i].tuple[w]))
                 mark_needed(o, needed, t->interactions[i].tuple[w]);
     }
     fprintf(f, "static void logup_%s(const struct vn_air_rows *r, const struct vn_air_params *p, vn_fp *const *logup, size_t begin, size_t end)\n{\n", t->name);
@@ -452,6 +463,11 @@ static void write_eval(FILE *f, const struct vn_b_machine *m)
     fprintf(f, "};\n");
 }
 
+static void write_cuda(FILE *f, const struct vn_b_machine *m)
+{
+    airc_write_cuda(f, outs, m->n_tables, fingerprint(m));
+}
+
 /* ---- tables.md ---- */
 
 static void write_doc(FILE *f, const struct vn_b_machine *m)
@@ -521,7 +537,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*write)(FILE *, const struct vn_b_machine *);
-    } files[] = {{"air_tables.h", write_header}, {"air_data.c", write_data}, {"air_eval.inc", write_eval}, {"tables.md", write_doc}};
+    } files[] = {{"air_tables.h", write_header}, {"air_data.c", write_data}, {"air_eval.inc", write_eval}, {"air_cuda.inc", write_cuda}, {"tables.md", write_doc}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         FILE *f = open_out(argv[1], files[i].name);
         files[i].write(f, m);

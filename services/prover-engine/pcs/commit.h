@@ -31,6 +31,7 @@ struct vn_pcs_commit {
     struct vn_merkle_tree tree;
     void *mapping;  /* NULL: the memory above is owned; else it lies in this read-only mapping, which vn_pcs_commit_fini ends */
     size_t mapping_bytes;
+    void *remote;   /* a device's own: the commitment lies there, and here at most the values the caller writes */
 };
 
 /* Memory for the columns, all zero. */

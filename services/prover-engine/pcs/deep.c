@@ -13,15 +13,9 @@
 
 enum { COMBINE_BLOCK = 4096, LANES = 256, UNIT_COEFS = 16384 };
 
-struct term {
-    const vn_fp *coefs; /* of one stack */
-    size_t used;        /* coefficients of its used slots; the rest is zero */
-    struct vn_fp6 gamma;
-};
-
 struct group {
     const struct vn_pcs_domain *d;
-    const struct term *terms;
+    const struct vn_deep_term *terms;
     size_t n_terms;
     struct vn_fp6 y;
     unsigned log_l, log_u; /* n = L * U */
@@ -51,9 +45,9 @@ static void combine_task(void *ctx, size_t task, unsigned thread)
         memset(acc[k], 0, (end - begin) * sizeof(vn_fp));
     }
     for (size_t i = 0; i < g->n_terms; i++) {
-        const struct term *t = &g->terms[i];
+        const struct vn_deep_term *t = &g->terms[i];
         if (t->used > begin)
-            g->d->backend->axpy_fp6(acc, t->coefs + begin, &t->gamma, smaller(end, t->used) - begin);
+            g->d->backend->axpy_fp6(acc, t->commit->coefs + ((size_t)t->stack << g->d->log_n) + begin, &t->gamma, smaller(end, t->used) - begin);
     }
 }
 
@@ -179,9 +173,8 @@ static void run_group(struct group *g)
     vn_pool_run(g->d->pool, tasks, divide_task, g);
 }
 
-/* Collects the stacks of one height opened at one point. gamma_pow: powers in the order of the shape's openings. */
-static size_t collect(struct term *terms, const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits, enum vn_pcs_point point,
-                      unsigned log_height, const struct vn_fp6 *gamma_pow)
+size_t vn_deep_terms(struct vn_deep_term *terms, const struct vn_pcs_shape *shape, const struct vn_pcs_commit *const *commits, enum vn_pcs_point point,
+                     unsigned log_height, const struct vn_fp6 *gamma_pow)
 {
     size_t n = 0;
     uint32_t first = 0;
@@ -191,8 +184,7 @@ static size_t collect(struct term *terms, const struct vn_pcs_shape *shape, cons
         const struct vn_pcs_class *k = vn_pcs_tree_class(&c->shape, log_height);
         for (uint32_t s = 0; k && shape->openings[o].point == point && s < k->n_stacks; s++) {
             size_t left = ((size_t)k->n_cols << log_height) - ((size_t)s << log_n);
-            terms[n++] = (struct term){c->coefs + ((size_t)(k->first_stack + s) << log_n), smaller(left, (size_t)1 << log_n),
-                                       gamma_pow[first + k->first_stack + s]};
+            terms[n++] = (struct vn_deep_term){c, k->first_stack + s, smaller(left, (size_t)1 << log_n), gamma_pow[first + k->first_stack + s]};
         }
         first += c->shape.n_stacks;
     }
@@ -204,7 +196,7 @@ enum vn_status vn_deep_build(const struct vn_pcs_shape *shape, const struct vn_p
 {
     size_t n = (size_t)1 << d->log_n, batch = vn_pcs_batch(shape);
     struct group g = {.d = d, .total = total};
-    struct term *terms = malloc(batch * sizeof *terms);
+    struct vn_deep_term *terms = malloc(batch * sizeof *terms);
     struct vn_fp6 *gamma_pow = malloc(batch * sizeof *gamma_pow);
     vn_fp *memory = vn_buffer_new(12 * n * sizeof(vn_fp));
     enum vn_status status = terms && gamma_pow && memory ? VN_OK : VN_ERR_MEMORY;
@@ -216,7 +208,7 @@ enum vn_status vn_deep_build(const struct vn_pcs_shape *shape, const struct vn_p
             gamma_pow[i] = power;
         for (enum vn_pcs_point point = 0; point < VN_POINT_COUNT; point++) {
             for (unsigned h = 0; h <= d->log_n; h++) {
-                g.n_terms = collect(terms, shape, commits, point, h, gamma_pow);
+                g.n_terms = vn_deep_terms(terms, shape, commits, point, h, gamma_pow);
                 if (g.n_terms == 0)
                     continue;
                 g.terms = terms;

@@ -3,7 +3,7 @@
 /* Where a shard's columns lie and who computes on them. A device is a table of whole stages, in the order the prover calls them. What a commitment holds
  * stays on its device: columns and challenges go in; roots, evaluations and opened rows come out. Every device gives the same bytes.
  *
- * vn_device_host (stark/host.c) computes in this process's memory with a vn_backend on a pool; vn_cuda_device_open (stark/cuda.h) makes the one on a GPU.
+ * vn_device_host (stark/host.c) computes in this process's memory with a vn_backend on a pool; vn_cuda_device_open (stark/cuda.h) opens a GPU.
  *
  * Errors of every stage: VN_ERR_MEMORY (of the device), VN_ERR_IO (the GPU failed). After one, only the freeing functions may follow. */
 
@@ -22,6 +22,8 @@ struct vn_opened {
 struct vn_device {
     const char *name;
     void *state; /* the implementation's */
+
+    const char *(*why)(const struct vn_device *device); /* the last failure in words; empty if there is nothing to say */
 
     /* Memory for a tree's columns, all zero. keep_values: the caller writes the columns through vn_pcs_column (host memory, whatever the device). */
     enum vn_status (*commit_init)(struct vn_pcs_commit *c, const struct vn_pcs_domain *d, const struct vn_pcs_tree *shape, int keep_values);

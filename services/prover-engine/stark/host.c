@@ -4,6 +4,12 @@
 #include "services/prover-engine/pcs/rows.h"
 #include "services/prover-engine/stark/shard.h"
 
+static const char *why(const struct vn_device *device)
+{
+    (void)device;
+    return "";
+}
+
 static const struct vn_pcs_commit *commit_share(const struct vn_pcs_domain *d, const struct vn_pcs_commit *host)
 {
     (void)d;
@@ -61,6 +67,7 @@ static enum vn_status commit_open(const struct vn_pcs_commit *c, const struct vn
 
 const struct vn_device vn_device_host = {
     .name = "host",
+    .why = why,
     .commit_init = vn_pcs_commit_init,
     .commit_fini = vn_pcs_commit_fini,
     .commit_share = commit_share,

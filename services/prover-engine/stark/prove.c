@@ -29,8 +29,11 @@ static enum vn_status no_memory(struct vn_error *err)
 }
 
 /* A stage on the device failed. */
-static enum vn_status stage_failed(enum vn_status s, struct vn_error *err)
+static enum vn_status stage_failed(const struct vn_proving *w, enum vn_status s, struct vn_error *err)
 {
+    const char *why = w->device->why(w->device);
+    if (*why)
+        return vn_fail(err, s, "the device failed while proving the shard: %s", why);
     return s == VN_ERR_MEMORY ? no_memory(err) : vn_fail(err, s, "the device failed while proving the shard");
 }
 
@@ -86,7 +89,7 @@ enum vn_status vn_proving_start(struct vn_proving *w, const struct vn_prover *p,
     vn_shape_init(&w->shape, shard->kind, w->header.log_height);
     w->pre = w->device->commit_share(&w->domain, &p->setup->pre[shard->kind]);
     if (!w->pre)
-        return no_memory(err);
+        return stage_failed(w, VN_ERR_MEMORY, err);
     uint32_t batch = vn_pcs_batch(&w->shape.pcs);
     if (batch > VN_MAX_BATCH)
         return vn_fail(err, VN_ERR_LIMIT, "shard %u: %u functions in one batch, at most %u are allowed", shard->index, batch, VN_MAX_BATCH);
@@ -126,12 +129,12 @@ enum vn_status vn_proving_commit_phase1(struct vn_proving *w, struct vn_error *e
         return no_memory(err);
     enum vn_status s = w->device->commit_trace(&w->p1, &w->domain);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     w->header.p1_root = w->device->commit_root(&w->p1);
     struct vn_pcs_points points = {.z = vn_header_point(&w->header, &w->p->setup->vk_digest)};
     s = w->device->evaluate(&w->p1, &w->domain, &points, VN_POINT_Z, w->z_evals);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     vn_stage(w->p->stages, "evaluations");
     w->leaf = vn_header_leaf(&w->header, &w->p->setup->vk_digest, w->p->setup->vk.params_version, w->z_evals, w->p1.shape.n_cols);
     return VN_OK;
@@ -211,7 +214,7 @@ static enum vn_status commit_logup(struct vn_proving *w, struct vn_transcript *t
     if (s == VN_OK)
         s = w->device->commit_values(&w->logup, &w->domain);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     send_root(w, &w->logup, t, out);
     for (unsigned i = 0; i < k->n_tables; i++) {
         unsigned table = k->tables[i];
@@ -243,7 +246,7 @@ static enum vn_status commit_quotient(struct vn_proving *w, struct vn_transcript
         s = w->device->commit_coefs(&w->quot, &w->domain);
     free(alpha_pow);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     send_root(w, &w->quot, t, out);
     return VN_OK;
 }
@@ -267,12 +270,12 @@ static enum vn_status open_all(struct vn_proving *w, struct vn_transcript *t, st
         vn_transcript_absorb_fp6(t, values, n);
         free(values);
         if (s != VN_OK)
-            return stage_failed(s, err);
+            return stage_failed(w, s, err);
     }
     vn_stage(w->p->stages, "evaluations");
     enum vn_status s = vn_pcs_open(&w->shape.pcs, commits, &w->domain, &points, t, out);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     return VN_OK;
 }
 
@@ -307,7 +310,7 @@ enum vn_status vn_proving_finish(struct vn_proving *w, const struct vn_job *job,
         return s;
     s = w->device->commit_trace(&w->main, &w->domain);
     if (s != VN_OK)
-        return stage_failed(s, err);
+        return stage_failed(w, s, err);
     send_root(w, &w->main, &t, out);
     s = commit_logup(w, &t, out, err);
     if (s == VN_OK)
