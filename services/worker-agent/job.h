@@ -41,11 +41,12 @@ struct vn_piece {
 
 /* Borrowed, valid for the life of every job. */
 struct vn_job_settings {
-    const char *worker_id, *elf, *cache_dir, *isa, *inputs_folder;
+    const char *worker_id, *elf, *cache_dir, *backend, *inputs_folder;
     const char *shared_dir; /* folder of shared tables for the engines; NULL: none */
     uint32_t threads, shard_log2;
     uint32_t slots;    /* engines at the same time, at least 1 */
     uint32_t packages; /* witness packages kept at a time; 0: all of the job */
+    uint32_t preallocate_percent; /* of the GPU's memory, by each engine */
     int keep_nothing;  /* no package outlives its phase */
     int verify_constraints;
     int hints;         /* hints are processed; else jobs with hints are refused */

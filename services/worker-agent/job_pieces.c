@@ -132,7 +132,8 @@ enum vn_status vn_job_with_request(const struct vn_job *job, const struct vn_pie
     if (set->shared_dir)
         common.shared_dir = (char *)set->shared_dir;
     common.threads = set->threads;
-    common.isa = (char *)set->isa;
+    common.backend = (char *)set->backend;
+    common.preallocate_percent = set->preallocate_percent;
     common.verify_constraints = set->verify_constraints;
     common.minimal_memory = set->keep_nothing;
     engine_request request = VENUS__ENGINE__V1__REQUEST__INIT;

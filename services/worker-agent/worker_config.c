@@ -1,4 +1,4 @@
-/* Keys, flags and defaults are those of the public documentation; engine, shard-log2, isa and metrics are this worker's own. */
+/* Keys, flags and defaults are those of the public documentation; engine, shard-log2, backend and metrics are this worker's own. */
 #include "services/worker-agent/worker_config.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static const struct vn_config_item items[] = {
      .help = "half the memory for more time: keep no witness packages but execute again before every piece of work, for as many shards as -t engines take; keep no codewords but make them again"},
     {.flag = "rma", .short_flag = 'r', .type = VN_CONFIG_BOOL, .offset = AT(rma), .help = "RMA mode; there is no MPI here, workers talk to the coordinator only"},
     {.flag = "preallocate", .short_flag = 'z', .type = VN_CONFIG_BOOL, .offset = AT(preallocate),
-     .help = "allocate GPU memory ahead; engines compute on the CPU and allocate once anyway"},
+     .help = "with --backend cuda: each engine takes its part of the GPU's memory when it starts, 90 % divided by -t"},
     {.flag = "max-streams", .short_flag = 't', .type = VN_CONFIG_NUMBER, .offset = AT(max_streams), .fallback = "1", .min = 1, .max = VN_AGENT_MAX_SLOTS,
      .value_name = "N", .help = "engines that work at the same time, each on other shards"},
     {.flag = "number-threads-witness", .short_flag = 'n', .type = VN_CONFIG_NUMBER, .offset = AT(threads), .min = 1, .max = 1024, .value_name = "N",
@@ -77,7 +77,8 @@ static const struct vn_config_item items[] = {
     {.flag = "engine", .type = VN_CONFIG_STRING, .offset = AT(engine), .value_name = "FILE", .help = "engine executable (default: venus-engine beside this program)"},
     {.flag = "shard-log2", .type = VN_CONFIG_NUMBER, .offset = AT(shard_log2), .min = 10, .max = 20, .value_name = "N",
      .help = "at most 2^N instructions a shard (default: the engine's); the same on all workers of a job"},
-    {.flag = "isa", .type = VN_CONFIG_STRING, .offset = AT(isa), .value_name = "NAME", .help = "instruction set of the engine (default: the best there is)"},
+    {.flag = "backend", .type = VN_CONFIG_STRING, .offset = AT(backend), .value_name = "NAME", .choices = "auto|scalar|avx2|avx512|cuda",
+     .help = "what engines compute with: an instruction set, or cuda, a GPU (default: auto, the best instruction set there is)"},
     {0},
 };
 
@@ -277,6 +278,11 @@ void vn_worker_log_filter(const struct vn_worker_config *c, char *out, size_t ou
     *(comma ? comma : out) = '\0';
 }
 
+static int uses_gpu(const struct vn_worker_config *c)
+{
+    return c->backend && strcmp(c->backend, "cuda") == 0;
+}
+
 const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const char **text)
 {
     const struct {
@@ -287,7 +293,7 @@ const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const
         {c->asm_port != 23115, "--asm-port", "there is no native executor yet: no port is opened"},
         {c->unlock_mapped_memory != 0, "--unlock-mapped-memory", "the interpreter locks no memory"},
         {c->rma != 0, "--rma", "there is no MPI here: nothing changes"},
-        {c->preallocate != 0, "--preallocate", "engines compute on the CPU: nothing changes"},
+        {c->preallocate != 0 && !uses_gpu(c), "--preallocate", "engines compute on the CPU: nothing changes"},
         {c->proving_key_read_only, "--proving-key", "the folder cannot be written to: what would be kept there goes to " DEFAULT_PROVING_KEY ", if that can be"},
     };
     for (size_t k = 0; k < sizeof notices / sizeof *notices; k++) {
@@ -297,6 +303,12 @@ const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const
         return notices[k].option;
     }
     return NULL;
+}
+
+/* Of the GPU's memory for each engine; what is left is the driver's. */
+static uint32_t preallocate_percent_of(const struct vn_worker_config *c)
+{
+    return c->preallocate && uses_gpu(c) ? 90 / (uint32_t)c->max_streams : 0;
 }
 
 static uint32_t threads_of(const struct vn_worker_config *c)
@@ -327,8 +339,8 @@ struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
         .heartbeat_timeout_s = (uint32_t)c->heartbeat_timeout_s,
         .metrics_host = c->metrics_host,
         .metrics_port = (uint16_t)c->metrics_port,
-        .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .isa = c->isa ? c->isa : "", .inputs_folder = c->inputs_folder,
-                .threads = threads_of(c), .slots = (uint32_t)c->max_streams, .packages = packages_of(c), .keep_nothing = c->minimal_memory != 0,
+        .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .backend = c->backend ? c->backend : "", .inputs_folder = c->inputs_folder,
+                .threads = threads_of(c), .slots = (uint32_t)c->max_streams, .preallocate_percent = preallocate_percent_of(c), .packages = packages_of(c), .keep_nothing = c->minimal_memory != 0,
                 .hints = c->hints != 0, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},
     };
 }

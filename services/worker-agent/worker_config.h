@@ -13,7 +13,7 @@ struct vn_worker_config {
     uint64_t compute_units, reconnect_s, heartbeat_timeout_s;
     char *log_level, *log_format, *log_path, *metrics_host;
     uint64_t verbose, metrics_port;
-    char *proving_key, *elf, *engine, *isa, *asm_path, *debug;
+    char *proving_key, *elf, *engine, *backend, *asm_path, *debug;
     uint64_t threads, shard_log2, verify_constraints, hints, max_streams, max_witness_stored, minimal_memory;
     uint64_t emulator, asm_port, shared_tables, unlock_mapped_memory, rma, preallocate;
     int proving_key_read_only;

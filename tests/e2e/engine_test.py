@@ -96,7 +96,9 @@ def main():
         refused(11, "regular file", "execute", "--elf", tmp)
         refused(11, "--elf", "execute")
         refused(11, "shard-log2", "prove-all", "--elf", elf, "-o", path("x"), "--shard-log2", 40)
-        refused(11, "isa", "prove-all", "--elf", elf, "-o", path("x"), "--isa", "mmx")
+        refused(11, "backend", "prove-all", "--elf", elf, "-o", path("x"), "--backend", "mmx")
+        p = run("prove-all", "--elf", elf, "-o", path("x"), "--backend", "cuda")
+        assert p.returncode == 0 or p.returncode == 14 and "no CUDA" in p.stderr, f"{p.returncode}\n{p.stderr}"
         refused(11, "no command", "prove-some")
         refused(11, "started by zisk-worker", "child")
         before = set(glob.glob("/dev/shm/venus-prove-*"))

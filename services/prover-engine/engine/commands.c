@@ -20,7 +20,7 @@
 #define PROOF_BYTES_MAX (4ull << 30)
 
 struct options {
-    char *elf, *input, *abi, *output, *dir, *shards, *isa, *proving_key, *signature;
+    char *elf, *input, *abi, *output, *dir, *shards, *backend, *proving_key, *signature;
     uint64_t shard_log2, threads, max_steps, json, verify_constraints, minimal_memory, soundcalc, quiet;
 };
 
@@ -30,7 +30,7 @@ struct options {
 #define OPT_ABI OPT("abi", VN_CONFIG_STRING, abi, "A|B|C", "generation of the guest ABI; default: recognised from the ELF", .choices = "A|B|C")
 #define OPT_KEY OPT("proving-key", VN_CONFIG_STRING, proving_key, "DIR", "folder that keeps set-up results")
 #define OPT_THREADS OPT("threads", VN_CONFIG_NUMBER, threads, "N", "threads; default: one per CPU", .max = 1024)
-#define OPT_ISA OPT("isa", VN_CONFIG_STRING, isa, "NAME", "instruction set; default: the best this CPU has", .choices = "scalar|avx2|avx512")
+#define OPT_BACKEND OPT("backend", VN_CONFIG_STRING, backend, "NAME", "instruction set, or cuda: a GPU; default: auto, the best this CPU has", .choices = "auto|scalar|avx2|avx512|cuda")
 #define OPT_DIR OPT("dir", VN_CONFIG_STRING, dir, "DIR", "job directory (best in /dev/shm)")
 #define OPT_SHARDS OPT("shards", VN_CONFIG_STRING, shards, "LIST", "shard numbers, e.g. 1,2,5; default: all")
 #define OPT_SHARD_LOG2 OPT("shard-log2", VN_CONFIG_NUMBER, shard_log2, "K", "at most 2^K instructions a shard; default 20", .min = VN_MIN_SHARD_LOG2, .max = VN_MAX_SHARD_LOG2)
@@ -82,7 +82,7 @@ static struct vn_work_options work_options(const struct options *o)
         .cache_dir = o->proving_key,
         .abi = o->abi ? (enum vn_abi)o->abi[0] : VN_ABI_AUTO,
         .threads = (unsigned)o->threads,
-        .isa = o->isa,
+        .backend = o->backend,
         .verify_constraints = (int)o->verify_constraints,
         .minimal_memory = (int)o->minimal_memory,
     };
@@ -119,7 +119,7 @@ static void print_json_text(FILE *f, const char *text)
 
 int vn_command_setup(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_KEY, OPT_THREADS, OPT_ISA, OPT_JSON, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE [options]", "Commits to a program and prints the digest of its verifying key.", items, &o, argc, argv, NULL, 0, NULL);
     if (code >= 0)
@@ -442,21 +442,21 @@ static int run_piece(enum piece piece, const char *usage, const char *about, con
 
 int vn_command_contribute(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_ISA, OPT_MINIMAL, OPT_CHECK, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_MINIMAL, OPT_CHECK, {0}};
     return run_piece(PIECE_CONTRIBUTE, "--elf FILE --dir DIR [options]", "Phase 1: commits what meets the global buses; adds the leaves to DIR/leaves.bin.", items,
                      argc, argv);
 }
 
 int vn_command_prove(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_ISA, OPT_MINIMAL, OPT_CHECK, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_MINIMAL, OPT_CHECK, {0}};
     return run_piece(PIECE_PROVE, "--elf FILE --dir DIR [options]", "Phase 2: writes DIR/proof-I.bin; every leaf must be in DIR/leaves.bin.", items, argc, argv);
 }
 
 int vn_command_aggregate(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT("output", VN_CONFIG_STRING, output, "FILE", "where the final proof goes", .short_flag = 'o'),
-                                                  OPT_KEY, OPT_THREADS, OPT_ISA, {0}};
+                                                  OPT_KEY, OPT_THREADS, OPT_BACKEND, {0}};
     return run_piece(PIECE_AGGREGATE, "--elf FILE --dir DIR -o FILE", "Joins DIR/proof-1.bin ... into the final proof.", items, argc, argv);
 }
 
@@ -496,7 +496,7 @@ static enum vn_status prove_all(struct vn_work *w, int dirfd, const struct optio
     uint32_t *list = NULL;
     struct vn_digest *leaves = NULL;
     size_t n = 0;
-    enum vn_status status = vn_work_setup(w, err);
+    enum vn_status status = vn_work_prepare(w, err);
     t->setup = lap(&clock);
     if (status == VN_OK)
         status = execute_into(w, dirfd, o, r, err);
@@ -530,7 +530,7 @@ int vn_command_prove_all(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
         OPT_ELF, OPT("input", VN_CONFIG_STRING, input, "FILE", "input image (see pack-input); default: empty"), OPT_ABI,
-        OPT("output", VN_CONFIG_STRING, output, "FILE", "where the proof goes", .short_flag = 'o'), OPT_SHARD_LOG2, OPT_MAX_STEPS, OPT_KEY, OPT_THREADS, OPT_ISA,
+        OPT("output", VN_CONFIG_STRING, output, "FILE", "where the proof goes", .short_flag = 'o'), OPT_SHARD_LOG2, OPT_MAX_STEPS, OPT_KEY, OPT_THREADS, OPT_BACKEND,
         OPT_MINIMAL, OPT_CHECK, OPT("quiet", VN_CONFIG_BOOL, quiet, NULL, "no progress lines", .short_flag = 'q'), OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE --input FILE -o PROOF [options]", "Executes, contributes, proves and aggregates in one process.", items, &o, argc, argv, NULL, 0,
@@ -616,7 +616,7 @@ int vn_command_verify(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
         OPT("elf", VN_CONFIG_STRING, elf, "FILE", "the program that must have run; without it the proof is only checked against the key it carries"), OPT_ABI, OPT_KEY,
-        OPT_THREADS, OPT_ISA, OPT_JSON, {0}};
+        OPT_THREADS, OPT_BACKEND, OPT_JSON, {0}};
     struct options o = {0};
     const char *positional[1] = {NULL};
     unsigned n = 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "services/prover-engine/backend/backend.h"
+#include "services/prover-engine/stark/cuda.h"
 #include "services/prover-engine/stark/setup.h"
 
 #define ELF_BYTES_MAX (256ull << 20)
@@ -20,13 +21,19 @@ static void report(struct vn_work *w, const char *stage, uint32_t done, uint32_t
         w->options.progress(w->options.ctx, stage, done, total, steps);
 }
 
+static int wants_gpu(const struct vn_work_options *o)
+{
+    return o->backend && strcmp(o->backend, "cuda") == 0;
+}
+
 enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, struct vn_error *err)
 {
     memset(w, 0, sizeof *w);
     w->options = *o;
-    w->backend = vn_backend_select(o->isa);
+    const char *isa = o->backend && strcmp(o->backend, "auto") != 0 && !wants_gpu(o) ? o->backend : NULL;
+    w->backend = vn_backend_select(isa);
     if (!w->backend)
-        return vn_fail(err, VN_ERR_ARGUMENT, "this processor has no '%s' instructions; use scalar, avx2 or avx512, or leave --isa out", o->isa ? o->isa : "");
+        return vn_fail(err, VN_ERR_ARGUMENT, "this processor has no '%s' instructions; use another --backend, or leave it out", isa ? isa : "");
     uint8_t *elf = NULL;
     size_t elf_len = 0;
     enum vn_status status = vn_file_read(AT_FDCWD, o->elf_path, ELF_BYTES_MAX, &elf, &elf_len, err);
@@ -46,6 +53,7 @@ enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, 
 void vn_work_close(struct vn_work *w)
 {
     vn_phase1_store_free(w->phase1);
+    vn_cuda_device_close(w->device);
     vn_setup_free(w->setup);
     vn_pool_free(w->pool);
     vn_program_free(w->program);
@@ -64,12 +72,22 @@ enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err)
     return status;
 }
 
+enum vn_status vn_work_prepare(struct vn_work *w, struct vn_error *err)
+{
+    struct vn_cuda_options o = {.log_n = vn_kind_params[VN_KIND_EXECUTION].log_n, .preallocate_percent = w->options.preallocate_percent};
+    enum vn_status status = VN_OK;
+    if (wants_gpu(&w->options) && !w->device)
+        status = vn_cuda_device_open(&w->device, &o, err);
+    return status == VN_OK ? vn_work_setup(w, err) : status;
+}
+
 static struct vn_prover prover_of(struct vn_work *w)
 {
     return (struct vn_prover){
         .setup = w->setup,
         .backend = w->backend,
         .pool = w->pool,
+        .device = w->device,
         .verify_constraints = w->options.verify_constraints,
         .minimal_memory = w->options.minimal_memory,
         .phase1 = w->phase1,
@@ -146,7 +164,7 @@ enum vn_status vn_work_execute(struct vn_work *w, int dirfd, const struct vn_wor
 
 enum vn_status vn_work_contribute(struct vn_work *w, int dirfd, const uint32_t *shards, size_t n, struct vn_digest *leaves, struct vn_error *err)
 {
-    enum vn_status status = vn_work_setup(w, err);
+    enum vn_status status = vn_work_prepare(w, err);
     for (size_t i = 0; i < n && status == VN_OK; i++) {
         struct vn_package package;
         status = vn_package_open(&package, dirfd, shards[i], err);
@@ -189,7 +207,7 @@ enum vn_status vn_work_prove(struct vn_work *w, int dirfd, const uint32_t *shard
     struct vn_job job;
     enum vn_status status = job_of(dirfd, leaves, n_leaves, &job, NULL, err);
     if (status == VN_OK)
-        status = vn_work_setup(w, err);
+        status = vn_work_prepare(w, err);
     for (size_t i = 0; i < n && status == VN_OK; i++) {
         struct vn_package package;
         status = vn_package_open(&package, dirfd, shards[i], err);

@@ -17,7 +17,8 @@ struct vn_work_options {
     const char *shared_dir; /* NULL: none; else vn_setup_new_shared's, for provers only */
     enum vn_abi abi;
     unsigned threads;      /* 0: all */
-    const char *isa;       /* NULL: best */
+    const char *backend;   /* "scalar", "avx2", "avx512"; "cuda": a GPU, and this processor's best for the rest; NULL or "auto": this processor's best */
+    unsigned preallocate_percent; /* of the GPU's memory, taken when it is opened; 0: as needed */
     int verify_constraints;
     int minimal_memory;    /* make codewords again instead of keeping them: half the memory, a tenth more time */
     int execute_only;      /* the program is only executed: what has no table yet is allowed */
@@ -30,6 +31,7 @@ struct vn_work {
     struct vn_work_options options;
     struct vn_program *program;
     const struct vn_backend *backend;
+    const struct vn_device *device; /* NULL: host memory, or not opened yet */
     struct vn_pool *pool;
     struct vn_setup *setup; /* made on first use by vn_work_setup */
     struct vn_phase1_store *phase1; /* NULL: memory is minimal */
@@ -41,6 +43,10 @@ void vn_work_close(struct vn_work *w);
 
 /* Preprocessed commitments and verifying key; the pieces below call it themselves. */
 enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err) VN_MUST_CHECK;
+
+/* The set-up and the GPU, if there is to be one: what contributions and proofs need. They call it themselves; calling it first fails early.
+ * Errors: VN_ERR_UNSUPPORTED (no GPU; err says what was tried). */
+enum vn_status vn_work_prepare(struct vn_work *w, struct vn_error *err) VN_MUST_CHECK;
 
 /* Executes dirfd/input.bin and writes run.sum and the packages of the shards with units[number mod job_units] != 0 (units NULL: all). */
 struct vn_work_execute {

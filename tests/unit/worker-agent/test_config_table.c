@@ -143,7 +143,14 @@ static void check_flag(const struct vn_config_item *it)
         break;
     case VN_CONFIG_STRING:
     case VN_CONFIG_LIST:
-        ok(load_flag(it->flag, "text"), shown, "text");
+        if (it->choices) {
+            char first[64];
+            snprintf(first, sizeof first, "%.*s", (int)strcspn(it->choices, "|"), it->choices);
+            ok(load_flag(it->flag, first), shown, first);
+            refused(load_flag(it->flag, "none of them"), shown, "none of them");
+        } else {
+            ok(load_flag(it->flag, "text"), shown, "text");
+        }
         refused(load_flag(it->flag, NULL), shown, "without a value");
         break;
     }

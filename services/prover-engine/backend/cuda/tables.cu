@@ -189,5 +189,5 @@ int stage_quotient(struct vn_cuda_session *s, const struct vn_cuda_machine *m, c
             return VN_ERR_INTERNAL;
     for (uint32_t i = 0; i < quot->shape.n_classes && status == VN_OK; i++)
         status = quotient_height(s, m, tables, n_tables, &quot->shape.classes[i], quot);
-    return status;
+    return status == VN_OK ? session_wait(s, "quotient") : status;
 }
