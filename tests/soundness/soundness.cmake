@@ -9,3 +9,19 @@ foreach(subject shard job key)
   add_test(NAME soundness-${subject} COMMAND test-soundness-${subject})
   set_tests_properties(soundness-${subject} PROPERTIES LABELS long TIMEOUT 1800 RUN_SERIAL ON)
 endforeach()
+
+# The verifier's own sources once more, with its challenges written down.
+get_target_property(verifier_sources vn_verify SOURCES)
+list(TRANSFORM verifier_sources PREPEND ${CMAKE_SOURCE_DIR}/services/prover-engine/)
+add_executable(test-soundness-transcript ${CMAKE_SOURCE_DIR}/tests/soundness/transcript_test.c ${verifier_sources})
+foreach(name bundle pcs shard) # those that draw challenges
+  set_property(SOURCE ${CMAKE_SOURCE_DIR}/services/prover-engine/verify/${name}.c APPEND PROPERTY
+    COMPILE_OPTIONS -include ${CMAKE_SOURCE_DIR}/tests/soundness/recorded.h)
+endforeach()
+target_link_libraries(test-soundness-transcript PRIVATE vn_mathcore vn_airmeta vn_base PkgConfig::CRITERION)
+add_test(NAME soundness-transcript COMMAND test-soundness-transcript)
+set_tests_properties(soundness-transcript PROPERTIES TIMEOUT 600)
+
+# 128 bits, from the formulas of the papers; the documentation's table is held against them.
+add_test(NAME soundness-bits
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/soundness/bits.py $<TARGET_FILE:venus-engine> ${CMAKE_SOURCE_DIR}/docs/soundness.md)
