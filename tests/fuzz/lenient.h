@@ -1,4 +1,4 @@
-/* Included before the verifier's own sources in the target `verifier`, and nowhere else: every check that only a proof can pass is made and then
+/* Included before the verifier's own sources in the target `verifier` and in soundness-transcript, nowhere else: every check that only a proof can pass is made and then
  * ignored, so that arbitrary bytes reach everything behind it. */
 #include "services/prover-engine/pcs/merkle.h"
 

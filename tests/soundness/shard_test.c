@@ -120,6 +120,36 @@ static const struct lie memory_lies[] = {
     {.name = "another image word, with a total that balances", .reason = CONSTRAINTS, .trace = image_changed, .bend = FORGE_TOTALS},
 };
 
+/* Heights that the columns do not have, in the leaf and everywhere after it. */
+static void boundary_taller(struct forger *f)
+{
+    cr_assert(f->w->header.log_height[VN_TABLE_BOUNDARY] != 14);
+    f->w->header.log_height[VN_TABLE_BOUNDARY] = 14;
+}
+
+static void table_taller(struct forger *f)
+{
+    cr_assert(f->w->header.log_height[VN_TABLE_ADDI] != 14);
+    f->w->header.log_height[VN_TABLE_ADDI] = 14;
+}
+
+static void table_dropped(struct forger *f)
+{
+    f->w->header.log_height[VN_TABLE_SHIFT] = VN_LOG_HEIGHT_ABSENT;
+}
+
+static void program_shorter(struct forger *f)
+{
+    f->w->header.log_height[VN_TABLE_PROGRAM] = f->w->header.log_height[VN_TABLE_PROGRAM] == 8 ? 12 : 8;
+}
+
+static const struct lie shape_lies[] = {
+    {.name = "a taller boundary", .reason = CONSTRAINTS, .trace = boundary_taller},
+    {.name = "a taller table", .reason = CONSTRAINTS, .trace = table_taller},
+    {.name = "a table dropped", .reason = BUSES, .trace = table_dropped},
+    {.name = "a program of another height", .reason = "not the verifying key's", .trace = program_shorter},
+};
+
 struct scene {
     struct test_job real;
     struct vn_arena arena;
@@ -205,6 +235,16 @@ Test(shard, false_images, .timeout = 600)
     for (size_t i = 0; i < sizeof memory_lies / sizeof *memory_lies; i++) {
         struct vn_error err = {0};
         expect_refusal(tell(&s, s.real.setup, &s.real, 1, &memory_lies[i], &err), &memory_lies[i], &err);
+    }
+    close_scene(&s);
+}
+
+Test(shard, false_shapes, .timeout = 600)
+{
+    struct scene s = open_scene();
+    for (size_t i = 0; i < sizeof shape_lies / sizeof *shape_lies; i++) {
+        struct vn_error err = {0};
+        expect_refusal(tell(&s, s.real.setup, &s.real, 0, &shape_lies[i], &err), &shape_lies[i], &err);
     }
     close_scene(&s);
 }

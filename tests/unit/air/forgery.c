@@ -236,6 +236,32 @@ Test(forgery, boundary)
     air_job_free(&job);
 }
 
+/* Rows and lookups that count other than once: twice, less than nothing, or as often as weighs nothing mod p. */
+Test(forgery, multiplicities)
+{
+    struct air_shard *s = shard_of(VN_SHARD_EXECUTION);
+    uint32_t *sel = P1(BOUNDARY)[VN_P1_BOUNDARY_SEL];
+    const uint32_t wrong[] = {2, VN_P - 1, 0};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        sel[0] = wrong[k];
+        cr_assert_not(accepted(&job, s), "a boundary row counts %u times", wrong[k]);
+    }
+    sel[0] = 1;
+    cr_assert(accepted(&job, s));
+    REFUSED(ADD, 1, c[VN_ADD_SEL][i] = VN_P - 1);
+    REFUSED(ADD, c[VN_ADD_WR][i], c[VN_ADD_WR][i] = 2);
+    REFUSED(LW, c[VN_LW_IS_UNSIGNED][i], c[VN_LW_IS_UNSIGNED][i] = VN_P - 1);
+    /* A provider sells a tuple that nobody asked for, or takes one back. */
+    struct vn_error err = {VN_OK, ""};
+    uint32_t *sold = MAIN(TIME)[0];
+    sold[77] = vn_fp_add(sold[77], VN_P - 1);
+    cr_assert_eq(vn_trace_check(&s->trace, job.program, &s->shard, &err), VN_ERR_WITNESS);
+    cr_assert_not_null(strstr(err.text, "bus TIME"), "%s", err.text);
+    sold[77] = vn_fp_add(sold[77], 2);
+    cr_assert_eq(vn_trace_check(&s->trace, job.program, &s->shard, &err), VN_ERR_WITNESS);
+    air_job_free(&job);
+}
+
 static size_t memory_row(const struct air_shard *s, unsigned flag)
 {
     for (size_t i = 0; i < ROWS(MEMORY); i++)

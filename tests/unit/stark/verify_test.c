@@ -218,3 +218,22 @@ Test(query, leaves_lie_over_the_next_layer)
         }
     }
 }
+
+/* zeta and z_i: every evaluation domain is a coset inside the base field. */
+Test(points, of_the_base_field_are_unsafe)
+{
+    static const vn_fp values[] = {0, VN_FP_ONE, 3};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct vn_fp6 y = vn_fp6_from_fp(values[i]);
+        cr_expect(!vn_pcs_point_is_safe(&y));
+        for (unsigned k = 1; k < 6; k++) {
+            struct vn_fp6 outside = y;
+            outside.c[k] = VN_FP_ONE;
+            cr_expect(vn_pcs_point_is_safe(&outside));
+        }
+    }
+    for (unsigned log_n = 0; log_n <= 24; log_n++) { /* the shifted subgroups themselves */
+        struct vn_fp6 y = vn_fp6_from_fp(vn_fp_mul(vn_fp_from(VN_GENERATOR), vn_fp_root(log_n)));
+        cr_expect(!vn_pcs_point_is_safe(&y));
+    }
+}
