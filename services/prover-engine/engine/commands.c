@@ -21,7 +21,7 @@
 
 struct options {
     char *elf, *input, *abi, *output, *dir, *shards, *backend, *proving_key, *signature;
-    uint64_t shard_log2, threads, max_steps, json, verify_constraints, minimal_memory, soundcalc, quiet;
+    uint64_t shard_log2, threads, max_steps, json, verify_constraints, minimal_memory, preallocate, soundcalc, quiet;
 };
 
 #define OPT(name_, type_, field_, value_, help_, ...) \
@@ -36,6 +36,7 @@ struct options {
 #define OPT_SHARD_LOG2 OPT("shard-log2", VN_CONFIG_NUMBER, shard_log2, "K", "at most 2^K instructions a shard; default 20", .min = VN_MIN_SHARD_LOG2, .max = VN_MAX_SHARD_LOG2)
 #define OPT_MAX_STEPS OPT("max-steps", VN_CONFIG_NUMBER, max_steps, "N", "give up after this many instructions; default 2^36", .max = 1ull << 40)
 #define OPT_JSON OPT("json", VN_CONFIG_BOOL, json, NULL, "print one JSON object")
+#define OPT_PREALLOCATE OPT("preallocate", VN_CONFIG_BOOL, preallocate, NULL, "with --backend cuda: take 90 % of the GPU's memory at the start", .short_flag = 'z')
 #define OPT_MINIMAL OPT("minimal-memory", VN_CONFIG_BOOL, minimal_memory, NULL, "make codewords again instead of keeping them; the same proof", .short_flag = 'm')
 #define OPT_CHECK OPT("verify-constraints", VN_CONFIG_BOOL, verify_constraints, NULL, "check every row and bus before committing")
 
@@ -83,6 +84,7 @@ static struct vn_work_options work_options(const struct options *o)
         .abi = o->abi ? (enum vn_abi)o->abi[0] : VN_ABI_AUTO,
         .threads = (unsigned)o->threads,
         .backend = o->backend,
+        .preallocate_percent = o->preallocate ? 90 : 0,
         .verify_constraints = (int)o->verify_constraints,
         .minimal_memory = (int)o->minimal_memory,
     };
@@ -442,14 +444,14 @@ static int run_piece(enum piece piece, const char *usage, const char *about, con
 
 int vn_command_contribute(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_MINIMAL, OPT_CHECK, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_PREALLOCATE, OPT_MINIMAL, OPT_CHECK, {0}};
     return run_piece(PIECE_CONTRIBUTE, "--elf FILE --dir DIR [options]", "Phase 1: commits what meets the global buses; adds the leaves to DIR/leaves.bin.", items,
                      argc, argv);
 }
 
 int vn_command_prove(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_MINIMAL, OPT_CHECK, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_DIR, OPT_SHARDS, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_PREALLOCATE, OPT_MINIMAL, OPT_CHECK, {0}};
     return run_piece(PIECE_PROVE, "--elf FILE --dir DIR [options]", "Phase 2: writes DIR/proof-I.bin; every leaf must be in DIR/leaves.bin.", items, argc, argv);
 }
 
@@ -531,7 +533,7 @@ int vn_command_prove_all(int argc, char **argv)
     static const struct vn_config_item items[] = {
         OPT_ELF, OPT("input", VN_CONFIG_STRING, input, "FILE", "input image (see pack-input); default: empty"), OPT_ABI,
         OPT("output", VN_CONFIG_STRING, output, "FILE", "where the proof goes", .short_flag = 'o'), OPT_SHARD_LOG2, OPT_MAX_STEPS, OPT_KEY, OPT_THREADS, OPT_BACKEND,
-        OPT_MINIMAL, OPT_CHECK, OPT("quiet", VN_CONFIG_BOOL, quiet, NULL, "no progress lines", .short_flag = 'q'), OPT_JSON, {0}};
+        OPT_PREALLOCATE, OPT_MINIMAL, OPT_CHECK, OPT("quiet", VN_CONFIG_BOOL, quiet, NULL, "no progress lines", .short_flag = 'q'), OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE --input FILE -o PROOF [options]", "Executes, contributes, proves and aggregates in one process.", items, &o, argc, argv, NULL, 0,
                      NULL);
