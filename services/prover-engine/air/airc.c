@@ -272,11 +272,6 @@ static void write_data(FILE *f, const struct vn_b_machine *m)
 
 /* ---- air_eval.inc ---- */
 
-struct term {
-    uint32_t scope, power, node;
-    unsigned uses;
-};
-
 static void write_nodes(FILE *f, const struct out_table *o, const uint8_t *needed)
 {
     static const char *const op_names[] = {"vf_add", "vf_sub", "vf_mul"};
@@ -325,39 +320,34 @@ static void write_denominator_constants(FILE *f, const struct out_table *o)
     }
 }
 
-/* d_i = k_i + sum beta^k t_k; products beta^k t_k used by several tuples are made once. */
+/* The powers of beta that the tuples' other elements are multiplied by, before the loop. */
+static void write_tuple_powers(FILE *f, const struct out_table *o)
+{
+    for (uint32_t i = 0; i < o->t->n_interactions; i++) {
+        const struct vn_b_interaction *x = &o->t->interactions[i];
+        const char *separator = "";
+        fprintf(f, "    const struct vn_fp6 b%u[] = {", i);
+        for (unsigned w = 0; w < x->width; w++)
+            if (!airc_is_constant(o, x->tuple[w])) {
+                fprintf(f, "%sbeta%u[%u]", separator, x->scope, w + 1);
+                separator = ", ";
+            }
+        fprintf(f, "};\n");
+    }
+}
+
+/* d_i = k_i + sum beta^k t_k */
 static void write_denominators(FILE *f, const struct out_table *o)
 {
-    static struct term terms[VN_B_MAX_INTERACTIONS * VN_AIR_MAX_TUPLE];
-    unsigned n_terms = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t i = 0; i < o->t->n_interactions; i++) {
-            const struct vn_b_interaction *x = &o->t->interactions[i];
-            if (pass)
-                fprintf(f, "        ve d%u = ve_set1(&k%u);\n", i, i);
-            for (unsigned w = 0; w < x->width; w++) {
-                if (airc_is_constant(o, x->tuple[w]))
-                    continue;
-                unsigned s = 0;
-                while (s < n_terms && !(terms[s].scope == x->scope && terms[s].power == w + 1 && terms[s].node == x->tuple[w]))
-                    s++;
-                if (!pass) {
-                    if (s == n_terms)
-                        terms[n_terms++] = (struct term){x->scope, w + 1, x->tuple[w], 0};
-                    terms[s].uses++;
-                    continue;
-                }
-                if (terms[s].uses == 1) {
-                    fprintf(f, "        ve_mac(&d%u, &beta%u[%u], n%d);\n", i, x->scope, w + 1, (int)o->number[x->tuple[w]]);
-                    continue;
-                }
-                if (terms[s].uses != UINT32_MAX) {
-                    fprintf(f, "        const ve t%u = ve_scale(&beta%u[%u], n%d);\n", s, x->scope, w + 1, (int)o->number[x->tuple[w]]);
-                    terms[s].uses = UINT32_MAX;
-                }
-                fprintf(f, "        ve_accumulate(&d%u, &t%u);\n", i, s);
-            }
-        }
+    for (uint32_t i = 0; i < o->t->n_interactions; i++) {
+        const struct vn_b_interaction *x = &o->t->interactions[i];
+        unsigned n = 0;
+        fprintf(f, "        const vf t%u[] = {", i);
+        for (unsigned w = 0; w < x->width; w++)
+            if (!airc_is_constant(o, x->tuple[w]))
+                fprintf(f, "%sn%d", n++ ? ", " : "", (int)o->number[x->tuple[w]]);
+        fprintf(f, "};\n        const ve c%u = ve_set1(&k%u), d%u = ve_dot(&c%u, b%u, t%u, %u);\n", i, i, i, i, i, i, n);
+    }
 }
 
 /* num and den of column c: m1 / d1 + m2 / d2. */
@@ -379,6 +369,21 @@ static void write_fraction(FILE *f, const struct out_table *o, unsigned c)
     fprintf(f, "        const ve den%u = ve_mul(&d%u, &d%u);\n", c, a, b);
 }
 
+/* What vanishes where the value `name` is the fractions of column c. */
+static void write_error(FILE *f, const struct out_table *o, unsigned c, const char *name, unsigned number)
+{
+    unsigned a = o->columns[c].first, b = o->columns[c].second;
+    const struct vn_b_interaction *x = &o->t->interactions[a];
+    int m1 = (int)o->number[x->multiplicity];
+    if (b == AIRC_ALONE) {
+        fprintf(f, "        const ve e%u = ve_fraction_error(&%s%u, n%d, %d, &d%u);\n", c, name, number, m1, x->sign, a);
+        return;
+    }
+    const struct vn_b_interaction *y = &o->t->interactions[b];
+    fprintf(f, "        const ve e%u = ve_fractions_error(&%s%u, n%d, %d, &d%u, n%d, %d, &d%u);\n", c, name, number, m1, x->sign, a,
+            (int)o->number[y->multiplicity], y->sign, b);
+}
+
 static void write_kernels(FILE *f, const struct out_table *o)
 {
     const struct vn_b_table *t = o->t;
@@ -397,6 +402,7 @@ static void write_kernels(FILE *f, const struct out_table *o)
         if (o->n_logup[s])
             fprintf(f, "    const struct vn_fp6 *beta%u = p->challenges->beta_pow[%u];\n", s, s);
     write_denominator_constants(f, o);
+    write_tuple_powers(f, o);
     fprintf(f, "    for (size_t i = begin; i < end; i += VF_LANES) {\n");
     write_nodes(f, o, needed);
     write_denominators(f, o);
@@ -424,16 +430,18 @@ static void write_kernels(FILE *f, const struct out_table *o)
     for (uint32_t c = 0; c < t->n_constraints; c++)
         mark_needed(o, needed, t->constraints[c].node);
     fprintf(f, "static void quotient_%s(const struct vn_air_rows *r, const struct vn_air_params *p, vn_fp *const out[6], size_t begin, size_t end)\n{\n", t->name);
-    fprintf(f, "    const struct vn_fp6 *alpha = p->alpha_pow;\n");
+    fprintf(f, "    struct vn_fp6 weight[%u];\n    constraint_weights(weight, p->alpha_pow, %u, %u);\n", t->n_constraints + 6 * o->n_columns, t->n_constraints,
+            o->n_columns);
     for (unsigned s = 0; s < VN_SCOPE_COUNT; s++)
         if (o->n_logup[s])
             fprintf(f, "    const struct vn_fp6 *beta%u = p->challenges->beta_pow[%u];\n", s, s);
     write_denominator_constants(f, o);
+    write_tuple_powers(f, o);
     fprintf(f, "    for (size_t i = begin; i < end; i += VF_LANES) {\n");
     write_nodes(f, o, needed);
-    fprintf(f, "        ve acc = ve_load((const vn_fp *const *)out, i);\n");
+    fprintf(f, "        vf v[%u];\n", t->n_constraints + 6 * o->n_columns);
     for (uint32_t c = 0; c < t->n_constraints; c++)
-        fprintf(f, "        ve_mac(&acc, &alpha[%u], n%d);\n", c, (int)o->number[t->constraints[c].node]);
+        fprintf(f, "        v[%u] = n%d;\n", c, (int)o->number[t->constraints[c].node]);
     write_denominators(f, o);
     for (unsigned s = 0; s < VN_SCOPE_COUNT; s++) {
         if (!o->n_logup[s])
@@ -442,13 +450,13 @@ static void write_kernels(FILE *f, const struct out_table *o)
         for (unsigned c = 0; c < o->n_columns; c++) {
             if (o->columns[c].scope != s)
                 continue;
-            write_fraction(f, o, c);
             if (c != last[s])
                 fprintf(f, "        const ve h%u = ve_load(r->logup + %u, i);\n        ve_deduct(&step%u, &h%u);\n", c, 6 * c, s, c);
-            fprintf(f, "        ve_fraction_constraint(&acc, &alpha[%u], &%s%u, &num%u, &den%u);\n", t->n_constraints + c, c == last[s] ? "step" : "h",
-                    c == last[s] ? s : c, c, c);
+            write_error(f, o, c, c == last[s] ? "step" : "h", c == last[s] ? s : c);
+            fprintf(f, "        ve_put(v + %u, &e%u);\n", t->n_constraints + 6 * c, c);
         }
     }
+    fprintf(f, "        const ve before = ve_load((const vn_fp *const *)out, i), acc = ve_dot(&before, weight, v, %u);\n", t->n_constraints + 6 * o->n_columns);
     fprintf(f, "        ve_store(out, i, &acc);\n    }\n}\n\n");
 }
 

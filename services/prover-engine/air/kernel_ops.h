@@ -1,7 +1,9 @@
 #ifndef VN_AIR_KERNEL_OPS_H
 #define VN_AIR_KERNEL_OPS_H
 /* What the generated kernels are written in: vectors of F_p^6 elements, six packed base vectors each. Included after one packed.h.
- * Products go through the tower w = x^3, w^2 = -w - 1: an element is A0 + A1 x + A2 x^2 with A_i = (c_i, c_{i+3}) over F_p(w). */
+ * Whatever is a sum of products is reduced once, at its end. */
+
+#include <string.h>
 
 #include "services/prover-engine/air/air.h"
 
@@ -59,26 +61,18 @@ static inline void ve_store(vn_fp *const *x, size_t i, const ve *a)
         vf_store(x[j] + i, a->c[j]);
 }
 
+static inline void ve_put(vf *v, const ve *a)
+{
+    for (int j = 0; j < 6; j++)
+        v[j] = a->c[j];
+}
+
 /* a base element with a sign */
 static inline ve ve_from(vf a, int sign)
 {
     ve r = ve_zero();
     r.c[0] = sign < 0 ? vf_neg(a) : a;
     return r;
-}
-
-static inline ve ve_scale(const struct vn_fp6 *a, vf b)
-{
-    ve r;
-    for (int i = 0; i < 6; i++)
-        r.c[i] = vf_mul(vf_set1(a->c[i]), b);
-    return r;
-}
-
-static inline void ve_mac(ve *acc, const struct vn_fp6 *a, vf b)
-{
-    for (int i = 0; i < 6; i++)
-        acc->c[i] = vf_add(acc->c[i], vf_mul(vf_set1(a->c[i]), b));
 }
 
 static inline void ve_accumulate(ve *acc, const ve *a)
@@ -101,42 +95,54 @@ static inline ve ve_mul_base(const ve *a, vf b)
     return r;
 }
 
-typedef struct {
-    vf a, b; /* a + b w */
-} vw;
-
-static inline vw vw_add(vw x, vw y)
+/* start + sum_i a[i] v[i], n products */
+static __attribute__((noinline)) ve ve_dot(const ve *start, const struct vn_fp6 *a, const vf *v, unsigned n)
 {
-    return (vw){vf_add(x.a, y.a), vf_add(x.b, y.b)};
+    vf_halves zero = vf_split1(0);
+    vf_wide sum[6];
+    for (int k = 0; k < 6; k++)
+        sum[k] = vf_wide_dot2(zero, zero, zero, zero);
+    for (unsigned i = 0; i + 1 < n; i += 2) {
+        vf_halves x = vf_split(v[i]), y = vf_split(v[i + 1]);
+#pragma GCC unroll 6
+        for (int k = 0; k < 6; k++)
+            sum[k] = vf_wide_add(sum[k], vf_wide_dot2(x, vf_split1(a[i].c[k]), y, vf_split1(a[i + 1].c[k])));
+    }
+    ve r;
+#pragma GCC unroll 6
+    for (int k = 0; k < 6; k++) {
+        if (n % 2)
+            sum[k] = vf_wide_add(sum[k], vf_wide_dot2(vf_split(v[n - 1]), vf_split1(a[n - 1].c[k]), zero, zero));
+        r.c[k] = vf_add(start->c[k], vf_wide_reduce(sum[k]));
+    }
+    return r;
 }
 
-static inline vw vw_sub(vw x, vw y)
-{
-    return (vw){vf_sub(x.a, y.a), vf_sub(x.b, y.b)};
-}
-
-static inline vw vw_mul(vw x, vw y)
-{
-    vf ac = vf_mul(x.a, y.a), bd = vf_mul(x.b, y.b);
-    vf cross = vf_mul(vf_add(x.a, x.b), vf_add(y.a, y.b));
-    return (vw){vf_sub(ac, bd), vf_sub(vf_sub(cross, ac), vf_add(bd, bd))};
-}
-
-static inline vw vw_times_w(vw x)
-{
-    return (vw){vf_neg(x.b), vf_sub(x.a, x.b)};
-}
-
+/* Coordinate k of the product is sum_i x_i m_ik, where m_i is x^i y; x^6 = -x^3 - 1. */
 static __attribute__((noinline)) ve ve_mul(const ve *x, const ve *y)
 {
-    vw x0 = {x->c[0], x->c[3]}, x1 = {x->c[1], x->c[4]}, x2 = {x->c[2], x->c[5]};
-    vw y0 = {y->c[0], y->c[3]}, y1 = {y->c[1], y->c[4]}, y2 = {y->c[2], y->c[5]};
-    vw v0 = vw_mul(x0, y0), v1 = vw_mul(x1, y1), v2 = vw_mul(x2, y2);
-    vw m01 = vw_sub(vw_mul(vw_add(x0, x1), vw_add(y0, y1)), vw_add(v0, v1));
-    vw m02 = vw_sub(vw_mul(vw_add(x0, x2), vw_add(y0, y2)), vw_add(v0, v2));
-    vw m12 = vw_sub(vw_mul(vw_add(x1, x2), vw_add(y1, y2)), vw_add(v1, v2));
-    vw r0 = vw_add(v0, vw_times_w(m12)), r1 = vw_add(m01, vw_times_w(v2)), r2 = vw_add(m02, v1);
-    return (ve){{r0.a, r1.a, r2.a, r0.b, r1.b, r2.b}};
+    vf_halves a[6], p[6];
+    for (int i = 0; i < 6; i++) {
+        a[i] = vf_split(x->c[i]);
+        p[i] = vf_split(y->c[i]);
+    }
+    vf y03 = vf_sub(y->c[0], y->c[3]), y14 = vf_sub(y->c[1], y->c[4]), y25 = vf_sub(y->c[2], y->c[5]);
+    vf_halves n1 = vf_split(vf_neg(y->c[1])), n2 = vf_split(vf_neg(y->c[2])), n3 = vf_split(vf_neg(y->c[3]));
+    vf_halves n4 = vf_split(vf_neg(y->c[4])), n5 = vf_split(vf_neg(y->c[5]));
+    vf_halves d0 = vf_split(y03), d1 = vf_split(y14), d2 = vf_split(y25), e1 = vf_split(vf_neg(y14)), e2 = vf_split(vf_neg(y25));
+    const vf_halves m[6][6] = {
+        {p[0], n5, n4, n3, e2, e1}, {p[1], p[0], n5, n4, n3, e2}, {p[2], p[1], p[0], n5, n4, n3},
+        {p[3], d2, d1, d0, n2, n1}, {p[4], p[3], d2, d1, d0, n2}, {p[5], p[4], p[3], d2, d1, d0},
+    };
+    ve r;
+#pragma GCC unroll 6
+    for (int k = 0; k < 6; k++) {
+        vf_wide sum = vf_wide_dot2(a[0], m[k][0], a[1], m[k][1]);
+        sum = vf_wide_add(sum, vf_wide_dot2(a[2], m[k][2], a[3], m[k][3]));
+        sum = vf_wide_add(sum, vf_wide_dot2(a[4], m[k][4], a[5], m[k][5]));
+        r.c[k] = vf_wide_reduce(sum);
+    }
+    return r;
 }
 
 /* a -> a^p */
@@ -223,13 +229,36 @@ static inline ve ve_running_step(const vn_fp *const *x, size_t i, const struct v
     return r;
 }
 
-/* acc += alpha (h den - num) */
-static __attribute__((noinline)) void ve_fraction_constraint(ve *acc, const struct vn_fp6 *alpha, const ve *h, const ve *num, const ve *den)
+/* h d1 - m1, m1 with its sign: 0 where h is the fraction m1 / d1. */
+static inline ve ve_fraction_error(const ve *h, vf m1, int sign1, const ve *d1)
 {
-    ve e = ve_mul(h, den), a = ve_set1(alpha);
-    ve_deduct(&e, num);
-    e = ve_mul(&a, &e);
-    ve_accumulate(acc, &e);
+    ve e = ve_mul(h, d1);
+    e.c[0] = sign1 > 0 ? vf_sub(e.c[0], m1) : vf_add(e.c[0], m1);
+    return e;
+}
+
+/* (h d1 - m1) d2 - m2 d1: 0 where h is m1 / d1 + m2 / d2. */
+static inline ve ve_fractions_error(const ve *h, vf m1, int sign1, const ve *d1, vf m2, int sign2, const ve *d2)
+{
+    ve e = ve_fraction_error(h, m1, sign1, d1), last = ve_mul_base(d1, m2);
+    e = ve_mul(&e, d2);
+    if (sign2 > 0)
+        ve_deduct(&e, &last);
+    else
+        ve_accumulate(&e, &last);
+    return e;
+}
+
+/* What multiplies the values of a table's constraints: alpha^c for the base ones, then alpha^c x^k for coordinate k of the extension ones. */
+static void constraint_weights(struct vn_fp6 *weight, const struct vn_fp6 *alpha, unsigned n_base, unsigned n_ext)
+{
+    const struct vn_fp6 x = {{0, VN_FP_ONE, 0, 0, 0, 0}};
+    memcpy(weight, alpha, n_base * sizeof *weight);
+    for (unsigned c = 0; c < n_ext; c++) {
+        weight[n_base + 6 * c] = alpha[n_base + c];
+        for (unsigned k = 1; k < 6; k++)
+            weight[n_base + 6 * c + k] = vn_fp6_mul(weight[n_base + 6 * c + k - 1], x);
+    }
 }
 
 #endif

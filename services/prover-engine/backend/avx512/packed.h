@@ -60,14 +60,48 @@ static inline vf vf_mul_lazy(vf a, vf b)
 
 static inline vf vf_mul(vf a, vf b) { return vf_canon(vf_mul_lazy(a, b)); }
 
-/* a b + c d with one reduction; canonical arguments only (the sum of two products is an unsigned number below p * 2^32). */
+/* Sums of products with one reduction. An operand's odd lanes are moved out once for all its products. */
+typedef struct {
+    vf even, odd;
+} vf_halves;
+typedef struct {
+    vf even, odd; /* unsigned 64-bit numbers below p * 2^32 */
+} vf_wide;
+
+static inline vf_halves vf_split(vf a) { return (vf_halves){a, vf_odd(a)}; }
+static inline vf_halves vf_split1(vn_fp a) { return (vf_halves){vf_set1(a), vf_set1(a)}; }
+
+/* [0, 2 p * 2^32) to [0, p * 2^32) */
+static inline vf vf_wide_fix(vf a)
+{
+    vf bound = _mm512_set1_epi64((long long)VN_P << 32);
+    return _mm512_min_epu64(a, _mm512_sub_epi64(a, bound));
+}
+
+/* a b + c d; canonical arguments only */
+static inline vf_wide vf_wide_dot2(vf_halves a, vf_halves b, vf_halves c, vf_halves d)
+{
+    return (vf_wide){_mm512_add_epi64(_mm512_mul_epu32(a.even, b.even), _mm512_mul_epu32(c.even, d.even)),
+                     _mm512_add_epi64(_mm512_mul_epu32(a.odd, b.odd), _mm512_mul_epu32(c.odd, d.odd))};
+}
+
+/* Both are below p * 2^32, so the sum fits. */
+static inline vf_wide vf_wide_add(vf_wide s, vf_wide t)
+{
+    return (vf_wide){vf_wide_fix(_mm512_add_epi64(s.even, t.even)), vf_wide_fix(_mm512_add_epi64(s.odd, t.odd))};
+}
+
+static inline vf vf_wide_reduce(vf_wide s)
+{
+    vf even = _mm512_sub_epi64(s.even, _mm512_mul_epu32(_mm512_mul_epu32(s.even, vf_set1(VN_P_INV)), vf_set1(VN_P)));
+    vf odd = _mm512_sub_epi64(s.odd, _mm512_mul_epu32(_mm512_mul_epu32(s.odd, vf_set1(VN_P_INV)), vf_set1(VN_P)));
+    return vf_canon(vf_join_high(even, odd));
+}
+
+/* a b + c d with one reduction; canonical arguments only. */
 static inline vf vf_dot2(vf a, vf b, vf c, vf d)
 {
-    vf even = _mm512_add_epi64(_mm512_mul_epu32(a, b), _mm512_mul_epu32(c, d));
-    vf odd = _mm512_add_epi64(_mm512_mul_epu32(vf_odd(a), vf_odd(b)), _mm512_mul_epu32(vf_odd(c), vf_odd(d)));
-    even = _mm512_sub_epi64(even, _mm512_mul_epu32(_mm512_mul_epu32(even, vf_set1(VN_P_INV)), vf_set1(VN_P)));
-    odd = _mm512_sub_epi64(odd, _mm512_mul_epu32(_mm512_mul_epu32(odd, vf_set1(VN_P_INV)), vf_set1(VN_P)));
-    return vf_canon(vf_join_high(even, odd));
+    return vf_wide_reduce(vf_wide_dot2(vf_split(a), vf_split(b), vf_split(c), vf_split(d)));
 }
 
 /* a^3; lazy in, canonical out. */

@@ -15,6 +15,17 @@ static inline vf vf_set1(vn_fp a) { return a; }
 static inline vf vf_add(vf a, vf b) { return vn_fp_add(a, b); }
 static inline vf vf_sub(vf a, vf b) { return vn_fp_sub(a, b); }
 static inline vf vf_mul(vf a, vf b) { return vn_fp_mul(a, b); }
+typedef vf vf_halves;
+typedef uint64_t vf_wide; /* below p * 2^32 */
+static inline vf_halves vf_split(vf a) { return a; }
+static inline vf_halves vf_split1(vn_fp a) { return a; }
+static inline vf_wide vf_wide_dot2(vf_halves a, vf_halves b, vf_halves c, vf_halves d) { return (uint64_t)a * b + (uint64_t)c * d; }
+static inline vf_wide vf_wide_add(vf_wide s, vf_wide t)
+{
+    uint64_t bound = (uint64_t)VN_P << 32, sum = s + t;
+    return sum >= bound ? sum - bound : sum;
+}
+static inline vf vf_wide_reduce(vf_wide s) { return vn_fp_reduce(s); }
 static inline vf vf_dot2(vf a, vf b, vf c, vf d) { return vn_fp_reduce((uint64_t)a * b + (uint64_t)c * d); }
 static inline vf vf_neg(vf a) { return vn_fp_neg(a); }
 
