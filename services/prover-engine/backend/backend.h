@@ -39,8 +39,8 @@ struct vn_backend {
     /* One tree level: parent i of children 2i, 2i+1, n parents; nine-array layout on both sides, tag VN_TAG_NODE. */
     void (*hash_nodes)(vn_fp *out, size_t out_stride, const vn_fp *in, size_t in_stride, size_t n, unsigned level);
 
-    /* acc[k][i] += f[i] * a.c[k], k < 6: one base column times an extension scalar into six base arrays. */
-    void (*axpy_fp6)(vn_fp *const acc[6], const vn_fp *f, const struct vn_fp6 *a, size_t n);
+    /* acc[k][i] += sum_t f[t][i] * a[t].c[k], k < 6: base columns times extension scalars into six base arrays, which no f overlaps. */
+    void (*combine_fp6)(vn_fp *const acc[6], const vn_fp *const *f, const struct vn_fp6 *a, size_t n_terms, size_t n);
 
     /* sum_i f[i] * w[i], w given as six base arrays. */
     struct vn_fp6 (*dot_fp6)(const vn_fp *f, const vn_fp *const w[6], size_t n);

@@ -21,35 +21,62 @@ static void mul(vn_fp *x, const vn_fp *y, size_t n)
     vn_backend_scalar.mul(x + i, y + i, n - i);
 }
 
-static void axpy_fp6(vn_fp *const acc[6], const vn_fp *f, const struct vn_fp6 *a, size_t n)
+/* As many terms as the sums pass over memory for; more streams at once would only get in each other's way. */
+enum { COMBINE_TERMS = 8 };
+
+static void combine_some(vn_fp *const acc[6], const vn_fp *const *f, const struct vn_fp6 *a, size_t n_terms, size_t n)
 {
-    vf factor[6];
-    for (int k = 0; k < 6; k++)
-        factor[k] = vf_set1(a->c[k]);
-    size_t i = 0;
-    for (; i + VF_LANES <= n; i += VF_LANES) {
-        vf x = vf_load(f + i);
+    vf_halves zero = vf_split1(0);
+    for (size_t i = 0; i + VF_LANES <= n; i += VF_LANES) {
+        vf_wide sum[6];
+        for (int k = 0; k < 6; k++)
+            sum[k] = vf_wide_dot2(zero, zero, zero, zero);
+        size_t t = 0;
+        for (; t + 1 < n_terms; t += 2) {
+            vf_halves x = vf_split(vf_load(f[t] + i)), y = vf_split(vf_load(f[t + 1] + i));
+#pragma GCC unroll 6
+            for (int k = 0; k < 6; k++)
+                sum[k] = vf_wide_add(sum[k], vf_wide_dot2(x, vf_split1(a[t].c[k]), y, vf_split1(a[t + 1].c[k])));
+        }
+        if (t < n_terms) {
+            vf_halves x = vf_split(vf_load(f[t] + i));
+#pragma GCC unroll 6
+            for (int k = 0; k < 6; k++)
+                sum[k] = vf_wide_add(sum[k], vf_wide_dot2(x, vf_split1(a[t].c[k]), zero, zero));
+        }
 #pragma GCC unroll 6
         for (int k = 0; k < 6; k++)
-            vf_store(acc[k] + i, vf_add(vf_load(acc[k] + i), vf_mul(x, factor[k])));
+            vf_store(acc[k] + i, vf_add(vf_load(acc[k] + i), vf_wide_reduce(sum[k])));
     }
+}
+
+static void combine_fp6(vn_fp *const acc[6], const vn_fp *const *f, const struct vn_fp6 *a, size_t n_terms, size_t n)
+{
+    size_t whole = n - n % VF_LANES;
     vn_fp *tail[6];
     for (int k = 0; k < 6; k++)
-        tail[k] = acc[k] + i;
-    vn_backend_scalar.axpy_fp6(tail, f + i, a, n - i);
+        tail[k] = acc[k] + whole;
+    for (size_t t = 0; t < n_terms; t += COMBINE_TERMS) {
+        combine_some(acc, f + t, a + t, at_most(n_terms - t, COMBINE_TERMS), n);
+        for (size_t u = t; u < n_terms && u < t + COMBINE_TERMS && whole < n; u++) {
+            const vn_fp *last = f[u] + whole;
+            vn_backend_scalar.combine_fp6(tail, &last, &a[u], 1, n - whole);
+        }
+    }
 }
 
 static struct vn_fp6 dot_fp6(const vn_fp *f, const vn_fp *const w[6], size_t n)
 {
-    vf sum[6];
+    vf_halves zero = vf_split1(0);
+    vf_wide sum[6];
     for (int k = 0; k < 6; k++)
-        sum[k] = vf_set1(0);
+        sum[k] = vf_wide_dot2(zero, zero, zero, zero);
     size_t i = 0;
     for (; i + 2 * VF_LANES <= n; i += 2 * VF_LANES) {
-        vf x = vf_load(f + i), y = vf_load(f + i + VF_LANES);
+        vf_halves x = vf_split(vf_load(f + i)), y = vf_split(vf_load(f + i + VF_LANES));
 #pragma GCC unroll 6
         for (int k = 0; k < 6; k++)
-            sum[k] = vf_add(sum[k], vf_dot2(x, vf_load(w[k] + i), y, vf_load(w[k] + i + VF_LANES)));
+            sum[k] = vf_wide_add(sum[k], vf_wide_dot2(x, vf_split(vf_load(w[k] + i)), y, vf_split(vf_load(w[k] + i + VF_LANES))));
     }
     const vn_fp *tail[6];
     for (int k = 0; k < 6; k++)
@@ -57,7 +84,7 @@ static struct vn_fp6 dot_fp6(const vn_fp *f, const vn_fp *const w[6], size_t n)
     struct vn_fp6 total = vn_backend_scalar.dot_fp6(f + i, tail, n - i);
     for (int k = 0; k < 6; k++) {
         vn_fp lanes[VF_LANES];
-        vf_store(lanes, sum[k]);
+        vf_store(lanes, vf_wide_reduce(sum[k]));
         for (int l = 0; l < VF_LANES; l++)
             total.c[k] = vn_fp_add(total.c[k], lanes[l]);
     }
@@ -74,7 +101,7 @@ const struct vn_backend BACKEND = {
     .mul = mul,
     .hash_rows = hash_rows,
     .hash_nodes = hash_nodes,
-    .axpy_fp6 = axpy_fp6,
+    .combine_fp6 = combine_fp6,
     .dot_fp6 = dot_fp6,
     .grind = grind,
 };

@@ -11,7 +11,7 @@
 
 #include "services/prover-engine/pcs/ext.h"
 
-enum { COMBINE_BLOCK = 4096, LANES = 256, UNIT_COEFS = 16384 };
+enum { COMBINE_BLOCK = 1024, COMBINE_TERMS = 8, LANES = 256, UNIT_COEFS = 16384 };
 
 struct group {
     const struct vn_pcs_domain *d;
@@ -44,11 +44,26 @@ static void combine_task(void *ctx, size_t task, unsigned thread)
         acc[k] = g->g[k] + begin;
         memset(acc[k], 0, (end - begin) * sizeof(vn_fp));
     }
+    /* Stacks that end inside the block go alone, the others some at a time. */
+    const vn_fp *f[COMBINE_TERMS];
+    struct vn_fp6 gamma[COMBINE_TERMS];
+    size_t n = 0;
     for (size_t i = 0; i < g->n_terms; i++) {
         const struct vn_deep_term *t = &g->terms[i];
-        if (t->used > begin)
-            g->d->backend->axpy_fp6(acc, t->commit->coefs + ((size_t)t->stack << g->d->log_n) + begin, &t->gamma, smaller(end, t->used) - begin);
+        if (t->used <= begin)
+            continue;
+        f[n] = t->commit->coefs + ((size_t)t->stack << g->d->log_n) + begin;
+        gamma[n] = t->gamma;
+        if (t->used < end) {
+            g->d->backend->combine_fp6(acc, &f[n], &gamma[n], 1, t->used - begin);
+            continue;
+        }
+        if (++n == COMBINE_TERMS) {
+            g->d->backend->combine_fp6(acc, f, gamma, n, end - begin);
+            n = 0;
+        }
     }
+    g->d->backend->combine_fp6(acc, f, gamma, n, end - begin);
 }
 
 struct unit {

@@ -1,6 +1,6 @@
 #ifndef VN_PCS_EXT_H
 #define VN_PCS_EXT_H
-/* Extension vectors are six base arrays. A vector times an extension scalar y is six axpy_fp6 calls with the scalars y, xy, ..., x^5 y. */
+/* Extension vectors are six base arrays. A vector times an extension scalar y is a combination with the scalars y, xy, ..., x^5 y. */
 
 #include "services/prover-engine/backend/backend.h"
 
@@ -22,8 +22,8 @@ static inline struct vn_ext_scalar vn_ext_scalar(struct vn_fp6 y)
 static inline void vn_ext_axpy(const struct vn_backend *b, vn_fp *const acc[6], vn_fp *const f[6], size_t f_at, const struct vn_ext_scalar *y,
                                size_t n)
 {
-    for (int i = 0; i < 6; i++)
-        b->axpy_fp6(acc, f[i] + f_at, &y->xy[i], n);
+    const vn_fp *const terms[6] = {f[0] + f_at, f[1] + f_at, f[2] + f_at, f[3] + f_at, f[4] + f_at, f[5] + f_at};
+    b->combine_fp6(acc, terms, y->xy, 6, n);
 }
 
 /* Six arrays of n entries in one buffer. */

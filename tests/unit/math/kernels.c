@@ -169,9 +169,15 @@ Test(kernels, elementwise_equal_scalar)
     for (size_t n = 0; n <= 70; n++) {
         vn_fp *f = test_column(n, n + 1), *y = test_column(n, n + 2);
         uint64_t seed = n;
-        struct vn_fp6 a;
-        for (int k = 0; k < 6; k++)
-            a.c[k] = test_element(&seed);
+        enum { TERMS = 19 };
+        size_t n_terms = n % (TERMS + 1);
+        struct vn_fp6 a[TERMS];
+        const vn_fp *terms[TERMS];
+        for (int t = 0; t < TERMS; t++) {
+            terms[t] = t % 3 ? f : y;
+            for (int k = 0; k < 6; k++)
+                a[t].c[k] = test_element(&seed);
+        }
         FOR_BACKENDS(b) {
             vn_fp *want = test_column(n, n + 3), *got = guarded(n, 0);
             memcpy(got, want, n * sizeof *got);
@@ -190,11 +196,11 @@ Test(kernels, elementwise_equal_scalar)
                 acc[1][k] = guarded(n, 0);
                 memcpy(acc[1][k], acc[0][k], n * sizeof *f);
             }
-            vn_backend_scalar.axpy_fp6(acc[0], f, &a, n);
-            b->axpy_fp6(acc[1], f, &a, n);
+            vn_backend_scalar.combine_fp6(acc[0], terms, a, n_terms, n);
+            b->combine_fp6(acc[1], terms, a, n_terms, n);
             const vn_fp *w[6];
             for (int k = 0; k < 6; k++) {
-                cr_assert_arr_eq(acc[1][k], acc[0][k], n * sizeof *f, "%s axpy %zu", b->name, n);
+                cr_assert_arr_eq(acc[1][k], acc[0][k], n * sizeof *f, "%s combine %zu of %zu", b->name, n_terms, n);
                 w[k] = acc[0][k];
             }
             struct vn_fp6 dot[2] = {vn_backend_scalar.dot_fp6(f, w, n), b->dot_fp6(f, w, n)};

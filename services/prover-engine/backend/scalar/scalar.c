@@ -62,11 +62,12 @@ static void mul(vn_fp *x, const vn_fp *y, size_t n)
         x[i] = vn_fp_mul(x[i], y[i]);
 }
 
-static void axpy_fp6(vn_fp *const acc[6], const vn_fp *f, const struct vn_fp6 *a, size_t n)
+static void combine_fp6(vn_fp *const acc[6], const vn_fp *const *f, const struct vn_fp6 *a, size_t n_terms, size_t n)
 {
-    for (int k = 0; k < 6; k++)
-        for (size_t i = 0; i < n; i++)
-            acc[k][i] = vn_fp_add(acc[k][i], vn_fp_mul(f[i], a->c[k]));
+    for (size_t t = 0; t < n_terms; t++)
+        for (int k = 0; k < 6; k++)
+            for (size_t i = 0; i < n; i++)
+                acc[k][i] = vn_fp_add(acc[k][i], vn_fp_mul(f[t][i], a[t].c[k]));
 }
 
 static struct vn_fp6 dot_fp6(const vn_fp *f, const vn_fp *const w[6], size_t n)
@@ -99,7 +100,7 @@ const struct vn_backend vn_backend_scalar = {
     .mul = mul,
     .hash_rows = vn_hash_rows,
     .hash_nodes = vn_hash_nodes,
-    .axpy_fp6 = axpy_fp6,
+    .combine_fp6 = combine_fp6,
     .dot_fp6 = dot_fp6,
     .grind = grind,
 };
