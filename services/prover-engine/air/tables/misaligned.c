@@ -39,7 +39,7 @@ static void crossing_begin(struct crossing *x, const char *name, unsigned what)
     x->prev[0] = col("prevm");
     cols(x->low, 4, "low");
     for (int o = 1; o < 8; o++) {
-        char at[8];
+        char at[16];
         snprintf(at, sizeof at, "at%d", o);
         x->at[o] = col_bool(at);
     }
@@ -108,7 +108,7 @@ static void table_load_misaligned(void)
     sign_prove("sign", x.in.sel, sign, add(flags[0], flags[2]), top);
     equal("limb 1", r[1], add(mul(sub(x.in.sel, x.size[2]), second), mul(x.size[2], fill)));
     for (int i = 2; i < 4; i++) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "limb %d", i);
         equal(text, r[i], add(mul(x.size[8], add(b[2 * i], times(256, b[2 * i + 1]))), mul(sub(x.in.sel, x.size[8]), fill)));
     }
