@@ -94,6 +94,14 @@ def test_commands_of_the_page():
             assert any(json.loads(line).get("proof_bytes") for line in said.splitlines() if line.startswith("{")), said
             saved = run("exec", coordinator, "sh", "-c", "ls /app/proofs/*.proof").split()
             assert len(saved) == 1, saved
+            run("cp", f"{coordinator}:{saved[0]}", folder("inputs/final.proof"))
+            os.chmod(folder("inputs/final.proof"), 0o644)
+            verdict = json.loads(run("exec", workers[0], "zisk-coordinator", "verify", "/app/inputs/final.proof", "--elf", "/app/elf/zec.elf", "--json"))
+            assert verdict["valid"] is True, verdict
+            assert "worker" in run("logs", coordinator)
+            drained = next(line.split()[0] for line in run("exec", coordinator, "venusctl", "workers").splitlines() if "Idle" in line)
+            run("exec", coordinator, "venusctl", "drain", drained)
+            until("it is drained", lambda: "Drained" in run("exec", coordinator, "venusctl", "workers"))
             assert run("exec", coordinator, "id", "-u").strip() != "0"
             for name in workers + [coordinator]:
                 run("stop", "-t", "60", name)
