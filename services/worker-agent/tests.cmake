@@ -7,6 +7,7 @@ foreach(subject words files config config_table engine hints programs)
   target_link_libraries(test-agent-${subject} PRIVATE vn_agent PkgConfig::CRITERION)
   add_test(NAME agent-${subject} COMMAND test-agent-${subject})
 endforeach()
+target_sources(test-agent-engine PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit/shared/hostile.c)
 set_tests_properties(agent-config_table PROPERTIES ENVIRONMENT VENUS_SOURCE=${CMAKE_SOURCE_DIR})
 
 # docs/configuration.md holds what the program says. A further program: one more section in the file and a test like this one.

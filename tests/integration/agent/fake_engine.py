@@ -4,6 +4,7 @@ The job always has three execution and two memory shards. The first bytes of the
 folder for a log of the calls and for what must be remembered between two processes; it also holds the generated engine_pb2."""
 import hashlib
 import os
+import random
 import signal
 import socket
 import struct
@@ -17,11 +18,44 @@ import engine_pb2 as pb  # noqa: E402
 N_EXEC, N_MEM, STEPS = 3, 2, 123456789
 SHARDS = N_EXEC + N_MEM
 control = socket.socket(fileno=3)
+damage = None  # random.Random in the mode "noise..."
+
+
+def scramble(message):
+    """Changes numbers and lengths of lists, so that what arrives parses and is wrong."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_MESSAGE:
+            for part in value if field.label == field.LABEL_REPEATED else [value]:
+                scramble(part)
+        elif field.label == field.LABEL_REPEATED and damage.random() < 0.3:
+            value.extend(list(value)) if damage.random() < 0.5 else value.pop()
+        elif field.type in (field.TYPE_UINT32, field.TYPE_UINT64) and field.label != field.LABEL_REPEATED and damage.random() < 0.3:
+            setattr(message, field.name, damage.choice([0, 1, 2, 6, 2**31 - 1, 2**32 - 1]))
+
+
+def damaged(data):
+    data = bytearray(data)
+    at = damage.randrange(len(data))
+    kind = damage.randrange(4)
+    if kind == 0:
+        data[at] ^= 1 << damage.randrange(8)
+    elif kind == 1:
+        data[at] = 0xff
+    elif kind == 2:
+        del data[at:]
+    else:
+        data[at:at] = data[damage.randrange(len(data)):]
+    return bytes(data)
 
 
 def send(event):
+    if damage and damage.random() < 0.5:
+        scramble(event)
     data = event.SerializeToString()
-    control.sendall(struct.pack("<I", len(data)) + data)
+    if damage and data and damage.random() < 0.2:
+        data = damaged(data)
+    frame = struct.pack("<I", len(data)) + data
+    control.sendall(damaged(frame) if damage and damage.random() < 0.2 else frame)
 
 
 def receive():
@@ -77,6 +111,9 @@ def main():
     image = read("input.bin")
     mode = image[:8].split(b"\0")[0].decode()
     seed = hashlib.sha256(image).digest()
+    if mode.startswith("noise"):
+        global damage
+        damage = random.Random(mode + piece + str(sum(1 for _ in open(os.path.join(STATE, "log")))))
 
     if mode == "crash":  # once for every piece
         marker = os.path.join(STATE, "crashed-" + piece)

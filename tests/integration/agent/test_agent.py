@@ -271,6 +271,24 @@ def test_engine_failures(c, w):
         until(lambda: not w.directories(), "the directory stays")
 
 
+def test_engine_noise(c, w):
+    """Engines whose events are damaged: every task is answered, and the worker goes on."""
+    c.accept()
+    for i in range(12):
+        job, data = "noise-%d" % i, image("noise%d" % i)
+        c.say(execute_task=contribution(w, data=data, job=job))
+        _, r = c.expect("execute_task_response", 20)
+        assert (r.job_id, r.task_type) == (job, api.PARTIAL_CONTRIBUTION), r
+        assert r.success or r.error_message, r
+        if r.success:
+            c.say(execute_task=prove(w, hashlib.sha256(data).digest(), job=job))
+            _, r = c.expect("execute_task_response", 20)
+            assert (r.job_id, r.task_type) == (job, api.PROVE), r
+            c.say(job_cancelled=api.JobCancelled(job_id=job, reason="test"))
+    c.say(execute_task=contribution(w, data=image("ok")))
+    answer(c, api.PARTIAL_CONTRIBUTION)
+
+
 def test_cancel(c, w):
     c.accept()
     c.say(execute_task=contribution(w, data=image("hang")))

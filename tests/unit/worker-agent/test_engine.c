@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "services/worker-agent/engine_process.h"
+#include "tests/unit/shared/hostile.h"
 
 static struct vn_engine engine;
 static int far;
@@ -121,6 +122,31 @@ Test(engine, noise)
         put(bytes, sizeof bytes);
         int s = next();
         cr_assert(s == VN_OK || s == VN_ERR_PEER);
+    }
+    cr_assert(eq(int, next(), VN_ERR_BUSY));
+}
+
+/* Events of every kind, half of them damaged, in pieces: each is refused or taken, and what follows a damaged body is read right. */
+Test(engine, damaged_events)
+{
+    static const char *const texts[] = {"prove", "", "\xff\xfe", "a longer stage than any that exists"};
+    struct hostile h = {.state = 1, .texts = texts, .n_texts = 4};
+    for (int round = 0; round < 3000; round++) {
+        uint8_t bytes[4096], last[64];
+        size_t n = hostile_message(&h, bytes + 4, sizeof bytes - 4, &venus__engine__v1__event__descriptor);
+        int damaged = (int)hostile_below(&h, 2);
+        if (damaged)
+            n = hostile_edit(&h, bytes + 4, n, sizeof bytes - 4);
+        for (unsigned i = 0; i < 4; i++)
+            bytes[i] = (uint8_t)(n >> (8 * i));
+        size_t cut = hostile_below(&h, (uint32_t)n + 4);
+        put(bytes, cut);
+        cr_assert(eq(int, next(), VN_ERR_BUSY));
+        put(bytes + cut, n + 4 - cut);
+        int s = next();
+        cr_assert(s == VN_OK || (damaged && s == VN_ERR_PEER));
+        put(last, frame(last, 7));
+        cr_assert(eq(int, next(), VN_OK));
     }
     cr_assert(eq(int, next(), VN_ERR_BUSY));
 }
