@@ -1,6 +1,6 @@
 /* The CUDA backend against the scalar one, bit for bit.
  *
- *   test-stark-cuda LIBRARY|device CASE...      cases: openings, tables, shard
+ *   test-stark-cuda LIBRARY|device CASE...      cases: openings, tables, shard; with LIBRARY also failures
  *
  * LIBRARY: the library emulated on the host; the first two cases run with the threads of a block going up, then down, so that a race shows. "device":
  * the library the engine would open; exits 77, saying why, if there is no device. */
@@ -142,6 +142,65 @@ static void test_openings(void)
     vn_cuda_device_close(device);
     vn_writer_fini(&want);
     vn_writer_fini(&got);
+}
+
+/* ---- failures: every allocation on the device fails in turn ---- */
+
+enum { FAILURES_LOG_N = 8 };
+
+static enum vn_status commit_and_open(const struct vn_device *device)
+{
+    static const struct vn_pcs_params params = {.log_n = FAILURES_LOG_N, .n_folds = 1, .pow_bits = 2, .n_queries = 4};
+    static const uint32_t counts[VN_PCS_MAX_LOG_N + 1] = {[FAILURES_LOG_N] = 1, [7] = 3};
+    struct vn_pcs_shape shape = {.params = &params, .n_trees = 1, .n_openings = 1, .openings = {{0, VN_POINT_ZETA}}};
+    struct vn_pcs_domain d = domain_of(device, FAILURES_LOG_N);
+    struct vn_pcs_commit c, host;
+    const struct vn_pcs_commit *pointer = &c;
+    struct vn_fp6 values[4];
+    struct vn_writer proof = {0};
+    struct vn_transcript t;
+    vn_transcript_init(&t, VN_TAG_TRANSCRIPT);
+    vn_pcs_tree_init(&shape.trees[0], FAILURES_LOG_N, counts);
+    struct vn_pcs_points points = {.zeta = random_fp6()};
+    must(vn_pcs_commit_init(&host, &d, &shape.trees[0], 1), device, "host commitment");
+    must(vn_pcs_commit_build(&host, &d), device, "host commitment");
+    enum vn_status s = device->commit_share(&d, &host) ? VN_OK : VN_ERR_MEMORY;
+    c = (struct vn_pcs_commit){0};
+    if (s == VN_OK)
+        s = device->commit_init(&c, &d, &shape.trees[0], 1);
+    if (s == VN_OK)
+        s = device->commit_trace(&c, &d);
+    if (s == VN_OK)
+        s = device->evaluate(&c, &d, &points, VN_POINT_ZETA, values);
+    if (s == VN_OK)
+        s = vn_pcs_open(&shape, &pointer, &d, &points, &t, &proof);
+    vn_writer_fini(&proof);
+    device->commit_fini(&c);
+    vn_pcs_commit_fini(&host);
+    vn_pcs_domain_fini(&d);
+    return s;
+}
+
+static int *fail_at; /* the emulated library's */
+
+static void test_failures(void)
+{
+    check(fail_at != NULL, "only the emulated library fails on demand");
+    int n = 0;
+    for (enum vn_status s = VN_ERR_MEMORY; s != VN_OK; n++) {
+        const struct vn_device *device = NULL;
+        struct vn_error err = {0};
+        struct vn_cuda_options o = {.library = library, .log_n = FAILURES_LOG_N, .preallocate_percent = 10};
+        *fail_at = n + 1;
+        s = vn_cuda_device_open(&device, &o, &err);
+        if (s == VN_OK)
+            s = commit_and_open(device);
+        check(s == VN_OK || s == VN_ERR_MEMORY, "another error than that of memory");
+        check((s == VN_OK) == (*fail_at > 0), "a failed allocation was overlooked");
+        vn_cuda_device_close(device);
+    }
+    *fail_at = 0;
+    printf("%d allocations failed in turn\n", n - 1);
 }
 
 /* ---- tables: LogUp columns, totals and quotient of every table on random columns ---- */
@@ -294,7 +353,7 @@ static const struct test_case {
     const char *name;
     void (*run)(void);
     int orders; /* of the emulated threads */
-} cases[] = {{"openings", test_openings, 2}, {"tables", test_tables, 2}, {"shard", test_shard, 1}};
+} cases[] = {{"openings", test_openings, 2}, {"tables", test_tables, 2}, {"shard", test_shard, 1}, {"failures", test_failures, 1}};
 
 static const struct test_case *find_case(const char *name)
 {
@@ -316,7 +375,8 @@ int main(int argc, char **argv)
         library = argv[1];
         void *emulated = dlopen(library, RTLD_NOW);
         descending = emulated ? dlsym(emulated, "vn_emulation_descending") : NULL;
-        check(descending != NULL, "not the emulated library");
+        fail_at = emulated ? dlsym(emulated, "vn_emulation_fail_at") : NULL;
+        check(descending && fail_at, "not the emulated library");
     }
     for (int i = 2; i < argc; i++) {
         const struct test_case *c = find_case(argv[i]);
@@ -325,7 +385,7 @@ int main(int argc, char **argv)
                 *descending = order;
             c->run();
         }
-        printf("%s: equal\n", c->name);
+        printf("%s: passed\n", c->name);
     }
     return 0;
 }

@@ -15,6 +15,7 @@ struct vn_emulated_block {
 };
 extern _Thread_local struct vn_emulated_block vn_emulated; /* session.cu */
 extern int vn_emulation_descending;
+extern int vn_emulation_fail_at; /* the allocation that fails, counted from 1; 0: none */
 
 static inline void vn_emulated_phase(void)
 {
@@ -74,7 +75,7 @@ enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaMemcpyHostToDevice = 
 static inline cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t stream)
 {
     (void)stream;
-    *p = malloc(bytes);
+    *p = vn_emulation_fail_at > 0 && --vn_emulation_fail_at == 0 ? NULL : malloc(bytes);
     if (!*p)
         return cudaErrorMemoryAllocation;
     memset(*p, 0xa5, bytes);

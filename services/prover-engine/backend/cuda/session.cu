@@ -11,6 +11,7 @@
 #ifdef VN_CUDA_EMULATED
 _Thread_local struct vn_emulated_block vn_emulated;
 EXPORT int vn_emulation_descending;
+EXPORT int vn_emulation_fail_at;
 #endif
 
 int session_status(struct vn_cuda_session *s, cudaError_t e, const char *what)
