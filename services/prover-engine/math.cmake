@@ -14,7 +14,7 @@ target_link_libraries(vn_math PUBLIC vn_mathcore vn_base Threads::Threads)
 target_compile_options(vn_math PRIVATE -O3)
 # Chosen at run time; generated code that includes a packed.h takes the same flags.
 set(VENUS_AVX2_FLAGS -mavx2)
-set(VENUS_AVX512_FLAGS -mavx512f -mavx512bw)
+set(VENUS_AVX512_FLAGS -mavx512f -mavx512bw -mavx512ifma)
 set_source_files_properties(backend/avx2/avx2.c PROPERTIES COMPILE_OPTIONS "${VENUS_AVX2_FLAGS}")
 set_source_files_properties(backend/avx512/avx512.c PROPERTIES COMPILE_OPTIONS "${VENUS_AVX512_FLAGS}")
 

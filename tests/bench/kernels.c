@@ -21,6 +21,8 @@ enum {
     COLUMN = 1 << LOG_COLUMN,
     N_COLUMNS = 16,
     COPY_BYTES = 1 << 28,
+    WIDE_COLUMNS = 256,
+    WIDE_ROWS = N_COLUMNS * COLUMN / WIDE_COLUMNS,
     HASH_ROWS = 1 << 14,
     POWER_CUBE = 2,            /* multiplications in x^3 */
 };
@@ -75,19 +77,23 @@ static void run_lde(struct data *d)
     }
 }
 
-static void run_commit(struct data *d)
+/* A tree over the data cut into `width` columns. */
+static void commit(struct data *d, size_t width, size_t rows)
 {
-    const vn_fp *cols[N_COLUMNS];
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        cols[c] = d->columns + c * COLUMN;
+    const vn_fp *cols[WIDE_COLUMNS];
+    for (size_t c = 0; c < width; c++)
+        cols[c] = d->columns + c * ((size_t)N_COLUMNS * COLUMN / width);
     struct vn_merkle_tree t = {0};
-    if (vn_merkle_new(&t, COLUMN >> 2) != VN_OK || vn_merkle_hash_rows(&t, d->backend, NULL, cols, N_COLUMNS, 0, COLUMN >> 2) != VN_OK) {
+    if (vn_merkle_new(&t, rows) != VN_OK || vn_merkle_hash_rows(&t, d->backend, NULL, cols, width, 0, rows) != VN_OK) {
         fprintf(stderr, "venus-bench-kernels: out of memory\n");
         exit(1);
     }
     vn_merkle_hash_nodes(&t, d->backend, NULL);
     vn_merkle_free(&t);
 }
+
+static void run_commit(struct data *d) { commit(d, N_COLUMNS, COLUMN >> 2); }
+static void run_commit_wide(struct data *d) { commit(d, WIDE_COLUMNS, WIDE_ROWS); }
 
 /* Best rate, in units per second, of repetitions that fill `seconds`. */
 static double rate(struct data *d, void (*run)(struct data *), double units, double seconds)
@@ -115,17 +121,20 @@ static const struct measure measures[] = {
     {"poseidon2", "permutations", run_permutations, HASH_ROWS, 0, 4.0 * (VN_HASH_RATE + VN_DIGEST_LEN)},
     {"ntt", "cells", run_ntt, (double)N_COLUMNS * COLUMN, LOG_COLUMN / 2.0, 8},
     {"lde2", "cells", run_lde, (double)N_COLUMNS * COLUMN, 3 * LOG_COLUMN / 2.0 + 3, 12},
+    {"commit256", "cells", run_commit_wide, (double)N_COLUMNS * COLUMN, 0, 4},
     {"commit16", "cells", run_commit, (double)N_COLUMNS * COLUMN / 4, 0, 4},
 };
 enum { N_MEASURES = sizeof measures / sizeof measures[0] };
 
-/* Multiplications per unit; those made of permutations are derived here. A commit of 16 columns needs two per row and one per node. */
+/* Multiplications per unit; those made of permutations are derived here: a row of a commit needs one for each 14 columns and one for its node. */
 static double muls_per_unit(size_t m)
 {
     if (measures[m].run == run_permutations)
         return muls_per_permutation;
     if (measures[m].run == run_commit)
         return 3 * muls_per_permutation / N_COLUMNS;
+    if (measures[m].run == run_commit_wide)
+        return ((WIDE_COLUMNS + VN_HASH_RATE - 1) / VN_HASH_RATE + 1) * muls_per_permutation / WIDE_COLUMNS;
     return measures[m].muls;
 }
 

@@ -11,7 +11,7 @@ enum { EARLY_LEVELS = 14 };
 /* __builtin_cpu_supports looks at CPUID and at XCR0. */
 static int has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512ifma");
 }
 
 static int has_avx2(void)

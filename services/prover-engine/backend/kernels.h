@@ -5,6 +5,6 @@
 #include "services/prover-engine/backend/backend.h"
 
 extern const struct vn_backend vn_backend_avx2;
-extern const struct vn_backend vn_backend_avx512; /* F and BW */
+extern const struct vn_backend vn_backend_avx512; /* F, BW and IFMA */
 
 #endif

@@ -1,7 +1,6 @@
-/* The backend table of one instruction set. The including file has included a packed.h and defines BACKEND and BACKEND_NAME. */
+/* The backend table of one instruction set. The including file has included a packed.h and a poseidon2.h, and defines BACKEND and BACKEND_NAME. */
 #include "services/prover-engine/backend/kernels.h"
 
-#include "services/prover-engine/backend/poseidon2.inc.h"
 #include "services/prover-engine/backend/hash.inc.h"
 #include "services/prover-engine/backend/ntt.inc.h"
 

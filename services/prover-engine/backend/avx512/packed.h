@@ -104,17 +104,6 @@ static inline vf vf_dot2(vf a, vf b, vf c, vf d)
     return vf_wide_reduce(vf_wide_dot2(vf_split(a), vf_split(b), vf_split(c), vf_split(d)));
 }
 
-/* a^3; lazy in, canonical out. */
-static inline vf vf_cube(vf a)
-{
-    vf o = vf_odd(a);
-    vf even = vf_odd(vf_reduce_wide(_mm512_mul_epi32(a, a)));
-    vf odd = vf_odd(vf_reduce_wide(_mm512_mul_epi32(o, o)));
-    even = vf_reduce_wide(_mm512_mul_epi32(even, a));
-    odd = vf_reduce_wide(_mm512_mul_epi32(odd, o));
-    return vf_canon(vf_join_high(even, odd));
-}
-
 /* Exchanges the odd blocks of a with the even blocks of b, blocks of `block` lanes (1, 2, 4 or 8):
  * a = (a0, b0, a2, b2, ...), b = (a1, b1, a3, b3, ...). Its own inverse. */
 static inline void vf_exchange(vf *a, vf *b, unsigned block)

@@ -1,4 +1,6 @@
-/* Poseidon2 on VF_LANES states at once; included after a packed.h.
+#ifndef VN_AVX2_POSEIDON2_H
+#define VN_AVX2_POSEIDON2_H
+/* Poseidon2 on eight states at once, in 32-bit lanes; included after packed.h.
  *
  * Full rounds: a round constant minus p is added to a canonical element, and the cube takes the signed result.
  *
@@ -10,8 +12,13 @@
  * canonical number stay in (-2^31, 2^31) round after round, so they are never reduced; for smaller k they are.
  *
  * The sum adds the elements modulo 2^32 and their upper 16 bits beside it, which tells how many times 2^31 went by. */
+#include <stddef.h>
+
 #include "services/prover-engine/hash/poseidon2.h"
 #include "services/prover-engine/hash/poseidon2_constants.h"
+
+/* High half of the product with c in each of the two unsigned 16-bit halves of a lane. */
+static inline vf vf_raw_mulhi16(vf a, uint16_t c) { return _mm256_mulhi_epu16(a, _mm256_set1_epi16((short)c)); }
 
 static inline void external_matrix(vf s[VN_HASH_WIDTH])
 {
@@ -166,10 +173,32 @@ static inline void partial_rounds(vf s[VN_HASH_WIDTH])
 
 _Static_assert(VN_HASH_PARTIAL_ROUNDS % 2 == 1, "one round, then rounds two by two");
 
-static void permute(vf s[VN_HASH_WIDTH])
+/* VF_LANES states. */
+struct states {
+    vf s[VN_HASH_WIDTH];
+};
+
+static inline void states_set(struct states *t, size_t element, vn_fp a)
 {
-    external_matrix(s);
-    full_rounds(s, vn_poseidon2_initial_lazy);
-    partial_rounds(s);
-    full_rounds(s, vn_poseidon2_final_lazy);
+    t->s[element] = vf_set1(a);
 }
+
+static inline void states_put(struct states *t, size_t element, vf a)
+{
+    t->s[element] = a;
+}
+
+static inline vf states_get(const struct states *t, size_t element)
+{
+    return t->s[element];
+}
+
+static void permute(struct states *t)
+{
+    external_matrix(t->s);
+    full_rounds(t->s, vn_poseidon2_initial_lazy);
+    partial_rounds(t->s);
+    full_rounds(t->s, vn_poseidon2_final_lazy);
+}
+
+#endif
