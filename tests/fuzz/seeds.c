@@ -9,6 +9,7 @@
 
 #include "services/prover-engine/vm/package.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/unit/stark/job.h"
 #include "tests/unit/vm/elf_builder.h"
 
@@ -20,7 +21,7 @@ void test_fail(const char *what, const struct vn_error *err)
     exit(1);
 }
 
-static void seed_write(const char *target, const char *name, const void *bytes, size_t len)
+void seed_write(const char *target, const char *name, const void *bytes, size_t len)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", root, target);
@@ -32,7 +33,7 @@ static void seed_write(const char *target, const char *name, const void *bytes, 
         test_fail(path, NULL);
 }
 
-static void seed_write_tagged(const char *target, const char *name, uint8_t tag, const void *bytes, size_t len)
+void seed_write_tagged(const char *target, const char *name, uint8_t tag, const void *bytes, size_t len)
 {
     uint8_t *all = malloc(len + 1);
     must(all);
@@ -217,5 +218,6 @@ int main(int argc, char **argv)
     text_seeds();
     wire_seeds();
     config_seeds(argv[2]);
+    message_seeds();
     return 0;
 }

@@ -367,6 +367,8 @@ static enum vn_status serve(const Venus__Engine__V1__Request *request, struct vn
         return vn_fail(err, VN_ERR_PEER, "the request names no ELF file");
     if (common->threads > 1024)
         return vn_fail(err, VN_ERR_PEER, "%u threads asked for, at most 1024 are allowed", common->threads);
+    if (common->preallocate_percent > 100)
+        return vn_fail(err, VN_ERR_PEER, "%u percent of the GPU's memory asked for", common->preallocate_percent);
     int proves = request->work_case != VENUS__ENGINE__V1__REQUEST__WORK_SETUP && request->work_case != VENUS__ENGINE__V1__REQUEST__WORK_VERIFY;
     struct vn_work w;
     struct vn_work_options o = {
