@@ -7,10 +7,12 @@ Usage: engine_test.py BIN_DIR SOURCE_DIR
 import glob
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 ENGINE = os.path.join(os.path.abspath(sys.argv[1]), "venus-engine")
 SOURCE = os.path.abspath(sys.argv[2])
@@ -40,6 +42,17 @@ def guest(tmp, name, text=None):
     elf = os.path.join(tmp, name + ".elf")
     subprocess.run([os.path.join(SOURCE, "scripts/guest-cc"), source, "-o", elf], check=True)
     return elf
+
+
+def scratch_of(process):
+    """The folder in shared memory that it works in, once there is one."""
+    for link in glob.glob(f"/proc/{process.pid}/fd/*"):
+        try:
+            if os.readlink(link).startswith("/dev/shm/venus-prove-"):
+                return os.readlink(link)
+        except FileNotFoundError:
+            pass
+    return None
 
 
 def main():
@@ -110,6 +123,13 @@ def main():
             bad = guest(tmp, name, text)
             refused(22, "pc", "execute", "--elf", bad)
             refused(22, "pc", "prove-all", "--elf", bad, "-o", path("x"))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            p = subprocess.Popen([ENGINE, "prove-all", "--elf", loop, "-o", path("x")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not (folder := scratch_of(p)) or not os.path.exists(os.path.join(folder, "shard-1.pkg")):
+                assert p.poll() is None
+                time.sleep(0.02)
+            p.send_signal(number)
+            assert p.wait(60) == -number and not os.path.exists(folder)
         assert not os.path.exists(path("x")) and set(glob.glob("/dev/shm/venus-prove-*")) <= before
         assert "235" in ok("params") and "KoalaBear" in ok("params", "--soundcalc")
     print("engine: passed")

@@ -1,7 +1,6 @@
 /* The subcommands used by hand. Options come from one table each (libshared/config.h); work is done by work.c. */
 #include "services/prover-engine/engine/commands.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "libshared/process.h"
 #include "services/prover-engine/air/trace_rows.h"
 #include "services/prover-engine/engine/execute.h"
+#include "services/prover-engine/engine/scratch.h"
 #include "services/prover-engine/engine/work.h"
 
 #define INPUT_BYTES_MAX (1ull << 30)
@@ -464,21 +464,6 @@ int vn_command_aggregate(int argc, char **argv)
 
 /* ---- prove-all ---- */
 
-/* Removes a job directory and the files in it, whatever the run came to. */
-static void remove_dir(int dirfd, const char *path)
-{
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    const struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        unlinkat(dirfd, entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    else if (fd >= 0)
-        close(fd);
-    rmdir(path);
-}
-
 struct stage_times {
     double setup, execute, contribute, prove, aggregate;
 };
@@ -544,27 +529,25 @@ int vn_command_prove_all(int argc, char **argv)
     struct vn_exec_result r = {0};
     struct stage_times t = {0};
     uint64_t proof_bytes = 0;
-    char path[] = "/dev/shm/venus-prove-XXXXXX";
-    int dirfd = -1, have_dir = 0;
+    struct vn_scratch scratch;
+    int have_scratch = 0;
     struct vn_work_options wo = work_options(&o);
     wo.progress = o.quiet ? NULL : print_progress;
     enum vn_status status = need(o.elf, "--elf", &err);
     if (status == VN_OK)
         status = need(o.output, "-o", &err);
+    if (status == VN_OK) {
+        status = vn_scratch_open(&scratch, &err);
+        have_scratch = status == VN_OK;
+    }
     if (status == VN_OK)
         status = vn_work_open(&w, &wo, &err);
-    if (status == VN_OK) {
-        have_dir = mkdtemp(path) != NULL;
-        status = have_dir ? open_dir(path, &dirfd, &err) : vn_fail(&err, VN_ERR_IO, "cannot create a directory in /dev/shm: %s", strerror(errno));
-    }
     if (status == VN_OK)
-        status = prove_all(&w, dirfd, &o, &r, &proof_bytes, &t, &err);
-    if (have_dir) {
-        remove_dir(dirfd, path);
-        close(dirfd);
-    }
+        status = prove_all(&w, scratch.dirfd, &o, &r, &proof_bytes, &t, &err);
     struct vn_stages stages = w.stages;
     vn_work_close(&w);
+    if (have_scratch)
+        vn_scratch_close(&scratch);
     double work = t.execute + t.contribute + t.prove + t.aggregate;
     if (status == VN_OK && o.json) {
         printf("{\"steps\":%llu,\"public_outputs\":\"", (unsigned long long)r.steps);
