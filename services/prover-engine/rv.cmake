@@ -6,6 +6,10 @@ add_library(vn_rv STATIC
   rv64/load.c
   vm/exec.c
   vm/memory.c
+  vm/native/emit.c
+  vm/native/native.c
+  vm/native/operations.c
+  vm/native/translate.c
   vm/package.c
   vm/replay.c
   vm/special.c)
@@ -22,7 +26,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/guest DESTINATION ${CMAKE_INSTALL_DATADIR}
 if(VENUS_TESTS)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
-  foreach(subject decode load exec package special)
+  foreach(subject decode load exec package special native)
     add_executable(test-vm-${subject} ${CMAKE_SOURCE_DIR}/tests/unit/vm/${subject}.c ${CMAKE_SOURCE_DIR}/tests/unit/vm/elf_builder.c)
     target_link_libraries(test-vm-${subject} PRIVATE vn_rv PkgConfig::CRITERION)
     add_test(NAME vm-${subject} COMMAND test-vm-${subject})

@@ -49,6 +49,8 @@ struct vn_job_settings {
     uint32_t preallocate_percent; /* of the GPU's memory, by each engine */
     int keep_nothing;  /* no package outlives its phase */
     int verify_constraints;
+    const char *native_dir; /* where engines keep translated programs, empty: nowhere; NULL: programs are interpreted */
+    int lock_native;   /* translations stay in physical memory */
     int hints;         /* hints are processed; else jobs with hints are refused */
 };
 

@@ -136,6 +136,10 @@ enum vn_status vn_job_with_request(const struct vn_job *job, const struct vn_pie
     common.preallocate_percent = set->preallocate_percent;
     common.verify_constraints = set->verify_constraints;
     common.minimal_memory = set->keep_nothing;
+    common.native = set->native_dir != NULL;
+    if (set->native_dir)
+        common.native_dir = (char *)set->native_dir;
+    common.lock_native = set->lock_native;
     engine_request request = VENUS__ENGINE__V1__REQUEST__INIT;
     request.common = &common;
     Venus__Engine__V1__Execute execute = VENUS__ENGINE__V1__EXECUTE__INIT;

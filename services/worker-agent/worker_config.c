@@ -18,6 +18,7 @@
 #define AT(field) offsetof(struct vn_worker_config, field)
 #define ONE_DAY_S 86400u
 #define DEFAULT_PROVING_KEY "~/.zisk/provingKey"
+#define DEFAULT_ASM "~/.zisk/cache"
 #define COMPONENTS_TEXT "cancel, coordinator, directories, engine, hints, job, message, option, task, worker"
 
 static const struct vn_config_item items[] = {
@@ -46,11 +47,11 @@ static const struct vn_config_item items[] = {
     {.flag = "proving-key", .short_flag = 'k', .type = VN_CONFIG_STRING, .offset = AT(proving_key), .value_name = "FOLDER",
      .help = "folder that set-up data of programs is kept in (default: " DEFAULT_PROVING_KEY ")"},
     {.flag = "elf", .short_flag = 'e', .type = VN_CONFIG_STRING, .offset = AT(elf), .value_name = "FILE", .help = "guest program (required)"},
-    {.flag = "asm", .short_flag = 's', .type = VN_CONFIG_STRING, .offset = AT(asm_path), .conflicts = "emulator", .value_name = "FILE",
-     .help = "execute natively; there is no native executor yet, so the program is interpreted and FILE is not read"},
-    {.flag = "emulator", .short_flag = 'l', .type = VN_CONFIG_BOOL, .offset = AT(emulator), .help = "interpret the program; this is what happens anyway"},
+    {.flag = "asm", .short_flag = 's', .type = VN_CONFIG_STRING, .offset = AT(asm_path), .conflicts = "emulator", .value_name = "FOLDER",
+     .help = "execute natively, and keep translated programs in this folder (default: " DEFAULT_ASM ")"},
+    {.flag = "emulator", .short_flag = 'l', .type = VN_CONFIG_BOOL, .offset = AT(emulator), .help = "interpret the program instead of running its translation"},
     {.flag = "asm-port", .type = VN_CONFIG_NUMBER, .offset = AT(asm_port), .fallback = "23115", .min = 1, .max = 65535, .conflicts = "emulator",
-     .value_name = "PORT", .help = "base port of a native executor's services; no port is opened"},
+     .value_name = "PORT", .help = "base port of a native executor's services; ours runs inside the engine and opens no port"},
     {.flag = "shared-tables", .short_flag = 'j', .type = VN_CONFIG_BOOL, .offset = AT(shared_tables),
      .help = "one copy of the preprocessed tables for all engines of this user on the host, in shared memory"},
     {.flag = "verbose", .short_flag = 'v', .type = VN_CONFIG_COUNT, .offset = AT(verbose),
@@ -60,7 +61,7 @@ static const struct vn_config_item items[] = {
     {.flag = "verify-constraints", .type = VN_CONFIG_BOOL, .offset = AT(verify_constraints),
      .help = "check every witness against all constraints before proving it (slower)"},
     {.flag = "unlock-mapped-memory", .type = VN_CONFIG_BOOL, .offset = AT(unlock_mapped_memory), .conflicts = "emulator",
-     .help = "do not lock a native executor's memory map; the interpreter locks none"},
+     .help = "do not lock translated programs in physical memory"},
     {.flag = "hints", .type = VN_CONFIG_BOOL, .offset = AT(hints),
      .help = "process precompile hints: input and pass-through hints; those that ask for a computation are refused by name"},
     {.flag = "minimal-memory", .short_flag = 'm', .type = VN_CONFIG_BOOL, .offset = AT(minimal_memory),
@@ -236,6 +237,15 @@ static enum vn_status check_components(const struct vn_worker_config *c, struct 
     return VN_OK;
 }
 
+/* Where translated programs are kept; empty: nowhere, every engine makes its own. */
+static enum vn_status check_asm(struct vn_worker_config *c, struct vn_error *err)
+{
+    char path[PATH_MAX];
+    int usable = find_folder(c->asm_path && c->asm_path[0] ? c->asm_path : DEFAULT_ASM, path);
+    c->asm_unusable = c->asm_path && !usable;
+    return replace(&c->asm_path, usable ? path : "", err);
+}
+
 enum vn_status vn_worker_config_check(struct vn_worker_config *c, struct vn_error *err)
 {
     struct vn_error url = {0};
@@ -253,6 +263,8 @@ enum vn_status vn_worker_config_check(struct vn_worker_config *c, struct vn_erro
         s = check_inputs(c, err);
     if (s == VN_OK)
         s = check_proving_key(c, err);
+    if (s == VN_OK && !c->emulator)
+        s = check_asm(c, err);
     return s == VN_OK ? check_engine(c, err) : s;
 }
 
@@ -289,9 +301,8 @@ const char *vn_worker_notice(const struct vn_worker_config *c, unsigned i, const
         int given;
         const char *option, *text;
     } notices[] = {
-        {c->asm_path != NULL, "--asm", "there is no native executor yet: the program is interpreted"},
-        {c->asm_port != 23115, "--asm-port", "there is no native executor yet: no port is opened"},
-        {c->unlock_mapped_memory != 0, "--unlock-mapped-memory", "the interpreter locks no memory"},
+        {c->asm_unusable, "--asm", "the folder cannot be used: every engine translates the program anew"},
+        {c->asm_port != 23115, "--asm-port", "native code runs inside the engine: no port is opened"},
         {c->rma != 0, "--rma", "there is no MPI here: nothing changes"},
         {c->preallocate != 0 && !uses_gpu(c), "--preallocate", "engines compute on the CPU: nothing changes"},
         {c->proving_key_read_only, "--proving-key", "the folder cannot be written to: what would be kept there goes to " DEFAULT_PROVING_KEY ", if that can be"},
@@ -341,6 +352,7 @@ struct vn_agent_config vn_worker_agent_config(const struct vn_worker_config *c)
         .metrics_port = (uint16_t)c->metrics_port,
         .job = {.worker_id = c->worker_id, .elf = c->elf, .cache_dir = c->proving_key, .backend = c->backend ? c->backend : "", .inputs_folder = c->inputs_folder,
                 .threads = threads_of(c), .slots = (uint32_t)c->max_streams, .preallocate_percent = preallocate_percent_of(c), .packages = packages_of(c), .keep_nothing = c->minimal_memory != 0,
-                .hints = c->hints != 0, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0},
+                .hints = c->hints != 0, .shard_log2 = (uint32_t)c->shard_log2, .verify_constraints = c->verify_constraints != 0,
+                .native_dir = c->emulator ? NULL : c->asm_path, .lock_native = !c->unlock_mapped_memory},
     };
 }

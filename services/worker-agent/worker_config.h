@@ -17,6 +17,7 @@ struct vn_worker_config {
     uint64_t threads, shard_log2, verify_constraints, hints, max_streams, max_witness_stored, minimal_memory;
     uint64_t emulator, asm_port, shared_tables, unlock_mapped_memory, rma, preallocate;
     int proving_key_read_only;
+    int asm_unusable;          /* the folder asked for */
 };
 
 extern const struct vn_config_spec vn_worker_spec;

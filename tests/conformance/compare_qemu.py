@@ -84,7 +84,7 @@ def main():
         (work / "input").write_bytes(struct.pack("<Q", len(data)) + data)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             names = list(pool.map(lambda p: build(work, *p, arch), programs(a.count, a.seed, a.executable)))
-        mode = ["-x"] if a.executable else ["-k", str(a.shard_log2), "-r"]
+        mode = ["-x", "-n"] if a.executable else ["-k", str(a.shard_log2), "-r", "-n"]
         ours = subprocess.run([a.run_guest, "-i", work / "input", *mode, *[work / f"{n}.elf" for n in names]], capture_output=True, timeout=300)
         lines = ours.stdout.decode().split()
         sys.stderr.write(ours.stderr.decode(errors="replace"))

@@ -79,7 +79,7 @@ def main():
         count = 0
         for name, parts, expected in cases():
             (work / "input").write_bytes(records(*parts))
-            for options in ([], ["-k", "10", "-r"]):
+            for options in ([], ["-k", "10", "-r"], ["-k", "10", "-n"], ["-n"]):
                 done = subprocess.run([a.run_guest, "-i", work / "input", *options, work / f"{name}.elf"], capture_output=True, text=True, timeout=60)
                 count += 1
                 if done.returncode or bytes.fromhex(done.stdout.strip() or "00") != expected.ljust(256, b"\0"):
@@ -88,7 +88,7 @@ def main():
         for name, (source, text) in FAILING.items():
             (work / f"{name}.c").write_text(source)
             subprocess.run([ROOT / "scripts/guest-cc", "-w", work / f"{name}.c", "-o", work / f"{name}.elf"], check=True)
-            done = subprocess.run([a.run_guest, "-k", "16", "-m", "3000000", work / f"{name}.elf"], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([a.run_guest, "-n", "-k", "16", "-m", "3000000", work / f"{name}.elf"], capture_output=True, text=True, timeout=60)
             count += 1
             if done.returncode == 0 or text not in done.stderr:
                 failures += 1

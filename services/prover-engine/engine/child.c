@@ -173,6 +173,7 @@ static enum vn_status do_setup(struct vn_work *w, struct vn_error *err)
     enum vn_status status = vn_work_setup(w, err);
     if (status != VN_OK)
         return status;
+    (void)vn_work_native(w); /* kept for the runs to come */
     uint32_t digest[VN_DIGEST_LEN];
     digest_out(&w->setup->vk_digest, digest);
     Venus__Engine__V1__SetupResult setup = VENUS__ENGINE__V1__SETUP_RESULT__INIT;
@@ -380,6 +381,9 @@ static enum vn_status serve(const Venus__Engine__V1__Request *request, struct vn
         .preallocate_percent = common->preallocate_percent,
         .verify_constraints = common->verify_constraints,
         .minimal_memory = common->minimal_memory,
+        .native = common->native,
+        .native_dir = common->native_dir[0] ? common->native_dir : NULL,
+        .lock_native = common->lock_native,
         .progress = send_progress,
     };
     enum vn_status status = vn_work_open(&w, &o, err);

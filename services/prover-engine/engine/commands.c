@@ -20,8 +20,8 @@
 #define PROOF_BYTES_MAX (4ull << 30)
 
 struct options {
-    char *elf, *input, *abi, *output, *dir, *shards, *backend, *proving_key, *signature;
-    uint64_t shard_log2, threads, max_steps, json, verify_constraints, minimal_memory, preallocate, soundcalc, quiet;
+    char *elf, *input, *abi, *output, *dir, *shards, *backend, *proving_key, *signature, *asm_dir;
+    uint64_t shard_log2, threads, max_steps, json, verify_constraints, minimal_memory, preallocate, soundcalc, quiet, emulator, unlock_memory;
 };
 
 #define OPT(name_, type_, field_, value_, help_, ...) \
@@ -38,6 +38,10 @@ struct options {
 #define OPT_JSON OPT("json", VN_CONFIG_BOOL, json, NULL, "print one JSON object")
 #define OPT_PREALLOCATE OPT("preallocate", VN_CONFIG_BOOL, preallocate, NULL, "with --backend cuda: take 90 % of the GPU's memory at the start", .short_flag = 'z')
 #define OPT_MINIMAL OPT("minimal-memory", VN_CONFIG_BOOL, minimal_memory, NULL, "make codewords again instead of keeping them; the same proof", .short_flag = 'm')
+#define OPT_ASM \
+    OPT("asm", VN_CONFIG_STRING, asm_dir, "DIR", "execute natively, and keep the translated program in DIR", .short_flag = 's', .conflicts = "emulator"), \
+        OPT("emulator", VN_CONFIG_BOOL, emulator, NULL, "interpret the program; the default here", .short_flag = 'l'), \
+        OPT("unlock-mapped-memory", VN_CONFIG_BOOL, unlock_memory, NULL, "do not lock the translated program in memory", .conflicts = "emulator")
 #define OPT_CHECK OPT("verify-constraints", VN_CONFIG_BOOL, verify_constraints, NULL, "check every row and bus before committing")
 
 static int failed(const char *command, enum vn_status status, const struct vn_error *err)
@@ -87,6 +91,9 @@ static struct vn_work_options work_options(const struct options *o)
         .preallocate_percent = o->preallocate ? 90 : 0,
         .verify_constraints = (int)o->verify_constraints,
         .minimal_memory = (int)o->minimal_memory,
+        .native = o->asm_dir != NULL,
+        .native_dir = o->asm_dir,
+        .lock_native = !o->unlock_memory,
     };
 }
 
@@ -121,7 +128,7 @@ static void print_json_text(FILE *f, const char *text)
 
 int vn_command_setup(int argc, char **argv)
 {
-    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_KEY, OPT_THREADS, OPT_BACKEND, OPT_JSON, {0}};
+    static const struct vn_config_item items[] = {OPT_ELF, OPT_ABI, OPT_KEY, OPT_ASM, OPT_THREADS, OPT_BACKEND, OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE [options]", "Commits to a program and prints the digest of its verifying key.", items, &o, argc, argv, NULL, 0, NULL);
     if (code >= 0)
@@ -135,6 +142,8 @@ int vn_command_setup(int argc, char **argv)
         status = vn_work_open(&w, &wo, &err);
     if (status == VN_OK)
         status = vn_work_setup(&w, &err);
+    if (status == VN_OK)
+        (void)vn_work_native(&w); /* kept for the runs to come */
     if (status == VN_OK) {
         double seconds = (double)(vn_clock_monotonic_ns() - start) / 1e9;
         printf(o.json ? "{\"vk\":\"" : "verifying key  ");
@@ -205,7 +214,7 @@ static enum vn_status execute_plain(struct vn_work *w, const struct options *o, 
     enum vn_status status = read_input(o->input, &input, &len, err);
     if (status != VN_OK)
         return status;
-    struct vn_exec_options x = {.max_steps = o->max_steps, .input = input, .input_len = len, .uart = print_uart, .execute_only = 1, .counts = counts};
+    struct vn_exec_options x = {.max_steps = o->max_steps, .input = input, .input_len = len, .uart = print_uart, .execute_only = 1, .counts = counts, .native = vn_work_native(w)};
     status = o->signature ? vn_execute_signature(w->program, &x, o->signature, r, err) : vn_execute(w->program, &x, r, err);
     free(input);
     return status;
@@ -227,7 +236,7 @@ int vn_command_execute(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
         OPT_ELF, OPT("input", VN_CONFIG_STRING, input, "FILE", "input image (see pack-input); default: empty"), OPT_ABI, OPT_DIR, OPT_SHARD_LOG2,
-        OPT("signature", VN_CONFIG_STRING, signature, "FILE", "write the architecture tests' signature region; not with --dir"), OPT_MAX_STEPS, OPT_JSON, {0}};
+        OPT("signature", VN_CONFIG_STRING, signature, "FILE", "write the architecture tests' signature region; not with --dir"), OPT_ASM, OPT_MAX_STEPS, OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE [--input FILE] [options]", "Runs a program and prints steps, public output and rows per table.", items, &o, argc, argv, NULL, 0,
                      NULL);
@@ -517,7 +526,7 @@ int vn_command_prove_all(int argc, char **argv)
 {
     static const struct vn_config_item items[] = {
         OPT_ELF, OPT("input", VN_CONFIG_STRING, input, "FILE", "input image (see pack-input); default: empty"), OPT_ABI,
-        OPT("output", VN_CONFIG_STRING, output, "FILE", "where the proof goes", .short_flag = 'o'), OPT_SHARD_LOG2, OPT_MAX_STEPS, OPT_KEY, OPT_THREADS, OPT_BACKEND,
+        OPT("output", VN_CONFIG_STRING, output, "FILE", "where the proof goes", .short_flag = 'o'), OPT_SHARD_LOG2, OPT_MAX_STEPS, OPT_KEY, OPT_ASM, OPT_THREADS, OPT_BACKEND,
         OPT_PREALLOCATE, OPT_MINIMAL, OPT_CHECK, OPT("quiet", VN_CONFIG_BOOL, quiet, NULL, "no progress lines", .short_flag = 'q'), OPT_JSON, {0}};
     struct options o = {0};
     int code = parse("--elf FILE --input FILE -o PROOF [options]", "Executes, contributes, proves and aggregates in one process.", items, &o, argc, argv, NULL, 0,

@@ -56,8 +56,22 @@ void vn_work_close(struct vn_work *w)
     vn_cuda_device_close(w->device);
     vn_setup_free(w->setup);
     vn_pool_free(w->pool);
+    vn_native_close(w->native);
     vn_program_free(w->program);
     memset(w, 0, sizeof *w);
+}
+
+struct vn_native *vn_work_native(struct vn_work *w)
+{
+    if (w->native || !w->options.native)
+        return w->native;
+    struct vn_native_options o = {.dir = w->options.native_dir, .lock_memory = w->options.lock_native};
+    struct vn_error notice, err;
+    if (vn_native_open(&w->native, w->program, &o, &notice, &err) != VN_OK)
+        fprintf(stderr, "venus-engine: %s: the program is interpreted\n", err.text);
+    else if (notice.status != VN_OK)
+        fprintf(stderr, "venus-engine: %s\n", notice.text);
+    return w->native;
 }
 
 enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err)
@@ -149,6 +163,7 @@ enum vn_status vn_work_execute(struct vn_work *w, int dirfd, const struct vn_wor
         .on_shard = on_shard,
         .on_progress = on_progress,
         .ctx = &x,
+        .native = vn_work_native(w),
         .track = 1,
     };
     status = vn_execute(w->program, &o, result, err);

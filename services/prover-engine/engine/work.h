@@ -7,6 +7,7 @@
 
 #include "libshared/status.h"
 #include "services/prover-engine/stark/prove.h"
+#include "services/prover-engine/vm/native/native.h"
 #include "services/prover-engine/vm/package.h"
 
 #define VN_DEFAULT_SHARD_LOG2 20
@@ -21,6 +22,9 @@ struct vn_work_options {
     unsigned preallocate_percent; /* of the GPU's memory, taken when it is opened; 0: as needed */
     int verify_constraints;
     int minimal_memory;    /* make codewords again instead of keeping them: half the memory, a tenth more time */
+    int native;            /* run the program's translation (vm/native/native.h); where that cannot be, a notice says so and it is interpreted */
+    const char *native_dir; /* where translations are kept; NULL: nowhere */
+    int lock_native;       /* keep the translation in physical memory */
     int execute_only;      /* the program is only executed: what has no table yet is allowed */
     /* Optional: work done so far in the current piece. */
     void (*progress)(void *ctx, const char *stage, uint32_t done, uint32_t total, uint64_t steps);
@@ -30,6 +34,7 @@ struct vn_work_options {
 struct vn_work {
     struct vn_work_options options;
     struct vn_program *program;
+    struct vn_native *native; /* made on first use by vn_work_native */
     const struct vn_backend *backend;
     const struct vn_device *device; /* NULL: host memory, or not opened yet */
     struct vn_pool *pool;
@@ -40,6 +45,9 @@ struct vn_work {
 
 enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, struct vn_error *err) VN_MUST_CHECK;
 void vn_work_close(struct vn_work *w);
+
+/* The program's translation; NULL: interpret. */
+struct vn_native *vn_work_native(struct vn_work *w);
 
 /* Preprocessed commitments and verifying key; the pieces below call it themselves. */
 enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err) VN_MUST_CHECK;

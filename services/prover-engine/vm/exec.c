@@ -16,6 +16,8 @@
 #include <string.h>
 
 #include "services/prover-engine/vm/memory.h"
+#include "services/prover-engine/vm/native/native.h"
+#include "services/prover-engine/vm/native/translate.h"
 #include "services/prover-engine/vm/semantics.h"
 #include "services/prover-engine/vm/special.h"
 
@@ -60,6 +62,7 @@ struct run {
     char uart[UART_BUFFER];
     size_t n_uart;
     struct vn_special special;
+    struct vn_native_run *native; /* NULL: interpret all */
 };
 
 static size_t bios_slot(const struct run *r) { return r->pcs ? 0 : (size_t)r->n_code + 1; }
@@ -191,6 +194,8 @@ static void fill_slots(struct run *r)
     }
 }
 
+static int touch_for_native(void *owner, uint64_t addr, uint32_t pc);
+
 static enum vn_status set_up(struct run *r)
 {
     const struct vn_program *p = r->program;
@@ -213,11 +218,14 @@ static enum vn_status set_up(struct run *r)
     r->special.memory = r->memory;
     r->special.x = r->x;
     r->special.counts = r->o->counts;
+    if (!s && r->o->native)
+        s = vn_native_run_new(&r->native, r->o->native, r->memory->bytes, touch_for_native, r, r->err);
     return s;
 }
 
 static void tear_down(struct run *r)
 {
+    vn_native_run_free(r->native);
     vn_guest_memory_free(r->memory);
     vn_unreserve(r->slots, r->n_slots * sizeof *r->slots);
     vn_unreserve(r->jumps, (r->n_slots + 1) * sizeof *r->jumps);
@@ -650,6 +658,55 @@ done:
 #undef STORE
 }
 
+/* ---- Native code ---- */
+
+/* First touch by an aligned access. What ends a shard, fails, or has an effect beside memory is refused: the interpreter does it. */
+static int touch_for_native(void *owner, uint64_t addr, uint32_t pc)
+{
+    struct run *r = owner;
+    enum vn_op op = (enum vn_op)slot_at(r, pc)->op;
+    if (addr > UINT32_MAX || vn_access_is_misaligned(op, addr) || addr == VN_UART_ADDR || r->n_boundary + 1 >= r->boundary_limit)
+        return 0;
+    if (vn_op_is_store(op) && (addr < VN_RAM_BASE || addr >= VN_RAM_END))
+        return 0;
+    return r->memory->shadow[addr >> 3] != r->shard && first_touch(r, (uint32_t)(addr >> 3));
+}
+
+static void add_jumps(void *ctx, uint32_t from, uint32_t to, uint64_t times)
+{
+    struct run *r = ctx;
+    if (from != VN_NATIVE_NO_PC)
+        r->jumps[slot_at(r, from) - r->slots + 1] -= (int64_t)times;
+    if (to != VN_NATIVE_NO_PC)
+        r->jumps[slot_at(r, to) - r->slots] += (int64_t)times;
+}
+
+/* As interpret: native code as far as it goes, the interpreter for the instruction it stopped at and for the last ones, which fill no block. */
+static enum vn_status run_some(struct run *r, const struct slot **ip, uint64_t left, uint64_t *steps, uint32_t *registers, int *halted)
+{
+    uint64_t planned = left;
+    if (!r->native)
+        return interpret(r, ip, left, steps, registers, halted);
+    *registers = 0;
+    while (left && !*halted && r->n_boundary < r->boundary_limit) {
+        uint32_t pc = slot_pc(r, *ip), start = pc, used = 0;
+        uint64_t before = left, done;
+        vn_native_run(r->native, r->shard, r->x, &pc, &left, &used);
+        if (pc != start || left != before)
+            *ip = slot_at(r, pc);
+        *registers |= used;
+        if (!left)
+            break;
+        enum vn_status s = interpret(r, ip, left < VN_NATIVE_MAX_BLOCK ? left : 1, &done, &used, halted);
+        if (s)
+            return s;
+        left -= done;
+        *registers |= used;
+    }
+    *steps = planned - left;
+    return VN_OK;
+}
+
 static void count_parcels(struct run *r)
 {
     const struct vn_program *p = r->program;
@@ -707,7 +764,7 @@ static enum vn_status run_all(struct run *r)
         enum vn_status s = begin_shard(r);
         if (s)
             return s;
-        s = interpret(r, &ip, left < shard_steps ? left : shard_steps, &steps, &registers, &halted);
+        s = run_some(r, &ip, left < shard_steps ? left : shard_steps, &steps, &registers, &halted);
         if (s)
             return s;
         r->result->steps += steps;
@@ -754,6 +811,8 @@ enum vn_status vn_execute(const struct vn_program *p, const struct vn_exec_optio
         s = run_all(r);
     uart_flush(r);
     if (!s) {
+        if (r->native)
+            vn_native_run_jumps(r->native, add_jumps, r);
         count_operations(r);
         memcpy(result->output, r->memory->bytes + VN_OUTPUT_ADDR, VN_OUTPUT_BYTES);
         if (plain.dump)

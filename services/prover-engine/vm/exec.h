@@ -62,6 +62,7 @@ struct vn_exec_options {
     int (*on_shard)(void *ctx, const struct vn_shard *shard); /* borrowed for the call, called in index order; non-zero return stops with VN_ERR_CANCELLED */
     void (*on_progress)(void *ctx, uint64_t steps);           /* every few million steps */
     void *ctx;
+    struct vn_native *native; /* NULL: interpret; else this program's translation, with the same results (vm/native/native.h) */
     int track;            /* 0: no first-touch tracking, no shards (plain execution) */
     unsigned memory_shard_log2; /* rows of a memory shard, for tests; 0 = 20 */
     int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls, compressed code; not with track */

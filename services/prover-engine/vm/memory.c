@@ -37,9 +37,9 @@ enum vn_status vn_guest_memory_new(struct vn_guest_memory **out, const struct vn
     m->program = p;
     m->input = input;
     m->input_len = input_len;
-    m->bytes = vn_reserve(SPACE_BYTES);
-    m->shadow = vn_reserve(SHADOW_BYTES);
-    if (!m->bytes || !m->shadow) {
+    m->shadow = vn_reserve(SHADOW_BYTES + SPACE_BYTES);
+    m->bytes = (uint8_t *)m->shadow + SHADOW_BYTES;
+    if (!m->shadow) {
         vn_guest_memory_free(m);
         return vn_fail(err, VN_ERR_MEMORY, "cannot reserve 6 GiB of address space for the guest");
     }
@@ -66,8 +66,7 @@ void vn_guest_memory_free(struct vn_guest_memory *m)
 {
     if (!m)
         return;
-    vn_unreserve(m->bytes, SPACE_BYTES);
-    vn_unreserve(m->shadow, SHADOW_BYTES);
+    vn_unreserve(m->shadow, SHADOW_BYTES + SPACE_BYTES);
     free(m);
 }
 

@@ -9,7 +9,7 @@ struct vn_guest_memory {
     const struct vn_program *program;
     const uint8_t *input; /* borrowed */
     size_t input_len;
-    uint8_t *bytes;       /* 2^32 */
+    uint8_t *bytes;       /* 2^32, right after the shadow (native code relies on it) */
     uint32_t *shadow;     /* 2^29: shard that touched the word last, 0 = none */
     uint8_t touched[1 << 16];      /* by page: some word was touched */
     uint32_t image_first[1 << 16]; /* by page: index of an image page's first word in program->image */

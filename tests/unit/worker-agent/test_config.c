@@ -50,7 +50,7 @@ Test(config, every_flag)
     struct vn_worker_config c;
     struct vn_error err = {0};
     char **argv = ARGS("--worker-id", "w7", "--compute-capacity", "3", "-i", "/tmp", "-c", "tcp://127.0.0.1:7", "-k", "/tmp", "-e", "/bin/true", "--asm",
-                       "a.bin", "--asm-port", "24000", "--shared-tables", "-vv", "-d", "--verify-constraints", "--unlock-mapped-memory", "-m", "-r", "-z", "--hints",
+                       "/tmp", "--asm-port", "24000", "--shared-tables", "-vv", "-d", "--verify-constraints", "--unlock-mapped-memory", "-m", "-r", "-z", "--hints",
                        "-t", "2", "-n", "5", "-x", "9", "--engine", "/bin/true", "--shard-log2", "18", "--backend", "cuda");
     cr_assert(eq(int, (int)load(&c, argv, &err), VN_OK), "%s", err.text);
     cr_assert(eq(int, (int)vn_worker_config_check(&c, &err), VN_OK), "%s", err.text);
@@ -59,9 +59,11 @@ Test(config, every_flag)
     cr_assert(eq(str, (char *)a.job.backend, "cuda"));
     cr_assert(eq(str, (char *)a.job.worker_id, "w7"));
     cr_assert(eq(str, (char *)a.job.cache_dir, "/tmp"));
+    cr_assert(eq(str, (char *)a.job.native_dir, "/tmp"));
+    cr_assert(not(a.job.lock_native));
     cr_assert(a.job.slots == 2 && a.job.packages == 2 && a.job.keep_nothing && a.job.hints && a.job.preallocate_percent == 45);
     cr_assert(eq(int, (int)vn_worker_log_level(&c), VN_LOG_DEBUG));
-    static const char *const noticed[] = {"--asm", "--asm-port", "--unlock-mapped-memory", "--rma"};
+    static const char *const noticed[] = {"--asm-port", "--rma"};
     const char *text;
     for (unsigned i = 0; i < sizeof noticed / sizeof *noticed; i++) {
         const char *option = vn_worker_notice(&c, i, &text);
