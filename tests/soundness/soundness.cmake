@@ -23,5 +23,6 @@ add_test(NAME soundness-transcript COMMAND test-soundness-transcript)
 set_tests_properties(soundness-transcript PROPERTIES TIMEOUT 600)
 
 # 128 bits, from the formulas of the papers; the documentation's table is held against them.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME soundness-bits
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/soundness/bits.py $<TARGET_FILE:venus-engine> ${CMAKE_SOURCE_DIR}/docs/soundness.md)
