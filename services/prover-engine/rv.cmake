@@ -34,7 +34,7 @@ if(VENUS_TESTS)
   endforeach()
 
   add_executable(test-vm-run-guest ${CMAKE_SOURCE_DIR}/tests/conformance/run_guest.c)
-  target_link_libraries(test-vm-run-guest PRIVATE vn_rv)
+  target_link_libraries(test-vm-run-guest PRIVATE vn_air)
   find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
     add_test(NAME guest-examples

@@ -147,7 +147,7 @@ static int run(const char *path, const struct settings *t)
     uint8_t *elf = read_file(path, &len);
     struct vn_error err;
     struct vn_program *p;
-    if ((t->execute_only ? vn_program_load_to_execute : vn_program_load)(&p, elf, len, VN_ABI_AUTO, &err)) {
+    if (vn_program_load(&p, elf, len, VN_ABI_AUTO, &err)) {
         fprintf(stderr, "run_guest: %s: %s\n", path, err.text);
         return 1;
     }

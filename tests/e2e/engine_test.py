@@ -40,7 +40,7 @@ def guest(tmp, name, text=None):
         with open(source, "w") as f:
             f.write("#include <venus.h>\n" + text)
     elf = os.path.join(tmp, name + ".elf")
-    subprocess.run([os.path.join(SOURCE, "scripts/guest-cc"), source, "-o", elf], check=True)
+    subprocess.run([os.path.join(SOURCE, "scripts/guest-cc"), source, "-march=rv64imac", "-o", elf], check=True)
     return elf
 
 

@@ -49,7 +49,7 @@ static void check_table(const struct vn_program *p)
     for (size_t i = 0; i < n; i++) {
         if (columns[VN_PRE_PROGRAM_OP][i] == VN_OP_INVALID)
             continue;
-        must(columns[VN_PRE_PROGRAM_PC][i] > last && columns[VN_PRE_PROGRAM_PC][i] < 1u << 30);
+        must(columns[VN_PRE_PROGRAM_PC][i] > last && columns[VN_PRE_PROGRAM_PC][i] < VN_P && columns[VN_PRE_PROGRAM_NEXT][i] < VN_P);
         last = columns[VN_PRE_PROGRAM_PC][i];
     }
     for (unsigned k = 0; k < VN_PRE_PROGRAM_COLUMNS; k++)
@@ -70,8 +70,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         must(err.text[0]);
     }
-    p = NULL;
-    if (vn_program_load_to_execute(&p, data, size, abi, &err) == VN_OK)
-        vn_program_free(p);
     return 0;
 }

@@ -92,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         input[i] = (uint8_t)fuzz_u8(&r);
     while (fuzz_left(&r) >= 4 && n < MAX_WORDS) {
         uint32_t w = fuzz_u32(&r);
-        code[n++] = mode && vn_decode(w, 0x80000000).op >= VN_OP_HALT ? instruction_of(w) : w;
+        unsigned op = vn_decode(w, 0x80000000).op;
+        code[n++] = mode && (op == VN_OP_HALT || op == VN_OP_UNSUPPORTED) ? instruction_of(w) : w;
     }
     static const uint64_t constants[] = {0, 1, UINT64_C(0x8000000000000000), UINT64_C(0x7fffffffffffffff), 0xffffffff, 0x80000000};
     struct elf e = elf_of_code(all, wrap(all, code, n));
@@ -118,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         vn_program_free(p);
     }
     p = NULL;
-    if (vn_program_load_to_execute(&p, elf, elf_len, VN_ABI_B, &err) == VN_OK) {
+    if (vn_program_load(&p, elf, elf_len, VN_ABI_B, &err) == VN_OK) {
         static struct vn_exec_counts counts;
         struct vn_exec_result result;
         struct vn_exec_options o = {.shard_log2 = 10, .max_steps = MAX_STEPS, .input = input, .input_len = input_len, .execute_only = 1, .counts = &counts};

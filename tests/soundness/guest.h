@@ -24,10 +24,10 @@ enum guest_insn {
 /* Executes the guest with instruction `insn` replaced by `word` (0: as it is). */
 void guest_run(struct test_job *t, unsigned insn, uint32_t word, uint64_t count, int64_t number, unsigned shard_log2, unsigned memory_log2);
 
-/* The pc / 4 of an instruction. */
+/* The pc / 2 of an instruction. */
 static inline uint32_t guest_pc(enum guest_insn i)
 {
-    return 0x80000000u / 4 + (uint32_t)i;
+    return 0x80000000u / 2 + 2 * (uint32_t)i;
 }
 
 #endif

@@ -113,20 +113,3 @@ Test(key, commits_to_the_program, .timeout = 600)
     }
     vn_pool_free(pool);
 }
-
-/* 16-bit instructions share a pc / 4, so no key exists for a program that has them. */
-Test(key, none_for_compressed_code)
-{
-    static const uint32_t words[] = {0x00010001, RV_RET}; /* c.nop twice */
-    struct vn_program *p = NULL;
-    struct vn_setup *setup = NULL;
-    struct vn_error err = {0};
-    struct elf e = elf_of_code(words, 2);
-    e.flags = 1; /* compressed code */
-    size_t len;
-    uint8_t *elf = elf_build(&e, &len);
-    cr_assert(vn_program_load_to_execute(&p, elf, len, VN_ABI_B, &err) == VN_OK, "%s", err.text);
-    free(elf);
-    cr_expect(vn_setup_new(&setup, p, vn_backend_select(NULL), NULL, NULL, &err) == VN_ERR_UNSUPPORTED);
-    vn_program_free(p);
-}

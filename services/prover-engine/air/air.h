@@ -24,8 +24,8 @@ enum { VN_SCOPE_LOCAL = 0, VN_SCOPE_GLOBAL = 1, VN_SCOPE_COUNT = 2 };
 
 /* Bus ids; tuple orders. Lookup buses have one provider table. */
 enum vn_bus {
-    VN_BUS_EXEC = 1,    /* local: clk, pc/4, halted */
-    VN_BUS_PROGRAM = 2, /* local lookup: pc/4, op, rd, rs1, rs2, wr, imm0..imm3, next */
+    VN_BUS_EXEC = 1,    /* local: clk, pc/2, halted */
+    VN_BUS_PROGRAM = 2, /* local lookup: pc/2, op, rd, rs1, rs2, wr, imm0..imm3, next */
     VN_BUS_MEMORY = 3,  /* local: space, word, clk, v0..v3 */
     VN_BUS_BITS = 4,    /* local lookup: m, x  with x < 2^m, m <= 16 */
     VN_BUS_BYTE = 5,    /* local lookup: x, y, x and y (bytes) */

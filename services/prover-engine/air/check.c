@@ -176,8 +176,8 @@ static int add_loose_ends(struct vn_ledger *l, const struct vn_shard *s)
         return vn_ledger_add(l, VN_BUS_CHAIN, &first, 1, plus, s->index, none, 0) &&
                vn_ledger_add(l, VN_BUS_CHAIN, &s->last_key, 1, minus, s->index, none, 0);
     }
-    const uint32_t start[3] = {VN_CLK_START, s->start_pc / 4, 0};
-    const uint32_t end[3] = {VN_CLK_START + VN_CLK_STEP * s->steps, s->end_pc / 4, s->halted};
+    const uint32_t start[3] = {VN_CLK_START, s->start_pc / 2, 0};
+    const uint32_t end[3] = {VN_CLK_START + VN_CLK_STEP * s->steps, s->end_pc / 2, s->halted};
     return vn_ledger_add(l, VN_BUS_EXEC, start, 3, plus, s->index, none, 0) && vn_ledger_add(l, VN_BUS_EXEC, end, 3, minus, s->index, none, 0);
 }
 

@@ -27,9 +27,9 @@ unsigned vn_lookup_provider(unsigned bus)
 
 static uint32_t program_row(const struct vn_program *p, const uint32_t *t)
 {
-    if (t[0] >= 1u << 30)
+    if (t[0] >= 1u << 31)
         return VN_NO_ROW;
-    uint32_t row = vn_program_find(p, t[0] * 4);
+    uint32_t row = vn_program_find(p, t[0] * 2);
     if (row == UINT32_MAX)
         return VN_NO_ROW;
     const struct vn_insn *i = &p->insns[row];

@@ -30,7 +30,7 @@ static void fill_program(const struct vn_program *p, size_t n, uint32_t *const *
         int usable = in->op != VN_OP_UNSUPPORTED && in->op != VN_OP_INVALID;
         if (!usable)
             in = &none;
-        const uint32_t row[VN_PRE_PROGRAM_COLUMNS] = {in->pc / 4,  in->op,      in->rd,      in->rs1,     in->rs2, in->wr,
+        const uint32_t row[VN_PRE_PROGRAM_COLUMNS] = {in->pc / 2,  in->op,      in->rd,      in->rs1,     in->rs2, in->wr,
                                                       in->imm[0], in->imm[1], in->imm[2], in->imm[3], in->next};
         for (unsigned k = 0; k < VN_PRE_PROGRAM_COLUMNS; k++)
             c[k][i] = row[k];

@@ -72,12 +72,13 @@ static uint32_t field(int64_t v)
     return (uint32_t)(v < 0 ? v + (int64_t)VN_P : v);
 }
 
-/* sel clk pc rd wr rs1 prev1 a prevd old */
+/* sel clk pc next rd wr rs1 prev1 a prevd old */
 static void common(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
 {
     c[VN_ADD_SEL][row] = 1;
     c[VN_ADD_CLK][row] = clk;
-    c[VN_ADD_PC][row] = in->pc / 4;
+    c[VN_ADD_PC][row] = in->pc / 2;
+    c[VN_ADD_NEXT][row] = in->next;
     c[VN_ADD_RD][row] = in->rd;
     c[VN_ADD_WR][row] = in->wr;
     c[VN_ADD_RS1][row] = in->rs1;
@@ -89,12 +90,13 @@ static void common(uint32_t *const *c, size_t row, const struct vn_insn *in, con
     }
 }
 
-/* sel clk pc rs1 prev1 a */
+/* sel clk pc next rs1 prev1 a */
 static void common_read(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
 {
     c[VN_SD_SEL][row] = 1;
     c[VN_SD_CLK][row] = clk;
-    c[VN_SD_PC][row] = in->pc / 4;
+    c[VN_SD_PC][row] = in->pc / 2;
+    c[VN_SD_NEXT][row] = in->next;
     c[VN_SD_RS1][row] = in->rs1;
     c[VN_SD_PREV1][row] = st->prev1;
     set_limbs(c, VN_SD_A0, row, st->a, 4);
@@ -121,7 +123,8 @@ static void fill_const(uint32_t *const *c, size_t row, const struct vn_insn *in,
 {
     c[VN_CONST_SEL][row] = 1;
     c[VN_CONST_CLK][row] = clk;
-    c[VN_CONST_PC][row] = in->pc / 4;
+    c[VN_CONST_PC][row] = in->pc / 2;
+    c[VN_CONST_NEXT][row] = in->next;
     c[VN_CONST_RD][row] = in->rd;
     c[VN_CONST_WR][row] = in->wr;
     if (in->wr) {
@@ -129,7 +132,6 @@ static void fill_const(uint32_t *const *c, size_t row, const struct vn_insn *in,
         set_limbs(c, VN_CONST_OLD0, row, st->d_old, 4);
     }
     set_limbs(c, VN_CONST_IMM0, row, imm64(in), 4);
-    c[VN_CONST_NEXT][row] = in->next;
 }
 
 static void fill_add(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
@@ -249,7 +251,8 @@ static void fill_branch_less(uint32_t *const *c, size_t row, const struct vn_ins
     c[VN_BRANCH_LESS_IS_BGEU][row] = in->op == VN_OP_BGEU;
     int less = compare(c, VN_BRANCH_LESS_SIGN_A, row, st->a, st->b, is_signed);
     c[VN_BRANCH_LESS_TARGET][row] = in->next;
-    c[VN_BRANCH_LESS_NEXT][row] = less == on_less ? in->next : in->pc / 4 + 1;
+    c[VN_BRANCH_LESS_LENGTH][row] = in->imm[0];
+    c[VN_BRANCH_LESS_NEXT][row] = less == on_less ? in->next : in->pc / 2 + in->imm[0];
 }
 
 static void fill_branch_equal(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
@@ -266,15 +269,17 @@ static void fill_branch_equal(uint32_t *const *c, size_t row, const struct vn_in
         c[VN_BRANCH_EQUAL_INVERSE][row] = vn_fp_to(vn_fp_inv(vn_fp_from_i64((int64_t)limb(st->a, i) - (int64_t)limb(st->b, i))));
     }
     c[VN_BRANCH_EQUAL_TARGET][row] = in->next;
-    c[VN_BRANCH_EQUAL_NEXT][row] = differ == is_bne ? in->next : in->pc / 4 + 1;
+    c[VN_BRANCH_EQUAL_LENGTH][row] = in->imm[0];
+    c[VN_BRANCH_EQUAL_NEXT][row] = differ == is_bne ? in->next : in->pc / 2 + in->imm[0];
 }
 
 static void fill_jalr(uint32_t *const *c, size_t row, const struct vn_insn *in, const struct vn_step *st, uint32_t clk)
 {
     uint64_t target = st->a + (uint64_t)(int64_t)(int16_t)in->imm[0];
     common(c, row, in, st, clk);
-    c[VN_JALR_Q][row] = limb(target, 0) >> 2;
+    c[VN_JALR_NEXT][row] = (uint32_t)target / 2;
     c[VN_JALR_BIT][row] = target & 1;
+    c[VN_JALR_HIGH][row] = limb(target, 1) >> 15;
     c[VN_JALR_TOP][row] = limb(target, 1);
     c[VN_JALR_IMM][row] = in->imm[0];
     c[VN_JALR_IMM_SIGN][row] = in->imm[1];
@@ -286,7 +291,7 @@ static void fill_halt(uint32_t *const *c, size_t row, const struct vn_insn *in, 
 {
     c[VN_HALT_SEL][row] = 1;
     c[VN_HALT_CLK][row] = clk;
-    c[VN_HALT_PC][row] = in->pc / 4;
+    c[VN_HALT_PC][row] = in->pc / 2;
     c[VN_HALT_PREV1][row] = st->prev1;
 }
 

@@ -26,7 +26,7 @@ struct options {
 
 #define OPT(name_, type_, field_, value_, help_, ...) \
     {.flag = name_, .type = type_, .offset = offsetof(struct options, field_), .value_name = value_, .help = help_, ##__VA_ARGS__}
-#define OPT_ELF OPT("elf", VN_CONFIG_STRING, elf, "FILE", "guest program (ELF64, RV64IM)")
+#define OPT_ELF OPT("elf", VN_CONFIG_STRING, elf, "FILE", "guest program (ELF64, RV64IMAC)")
 #define OPT_ABI OPT("abi", VN_CONFIG_STRING, abi, "A|B|C", "generation of the guest ABI; default: recognised from the ELF", .choices = "A|B|C")
 #define OPT_KEY OPT("proving-key", VN_CONFIG_STRING, proving_key, "DIR", "folder that keeps set-up results")
 #define OPT_THREADS OPT("threads", VN_CONFIG_NUMBER, threads, "N", "threads; default: one per CPU", .max = 1024)
@@ -248,7 +248,6 @@ int vn_command_execute(int argc, char **argv)
     struct vn_exec_counts counts = {0};
     int dirfd = -1;
     struct vn_work_options wo = work_options(&o);
-    wo.execute_only = !o.dir;
     enum vn_status status = need(o.elf, "--elf", &err);
     if (status == VN_OK && o.dir && o.signature)
         status = vn_fail(&err, VN_ERR_ARGUMENT, "--signature goes without --dir");

@@ -39,7 +39,7 @@ enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, 
     enum vn_status status = vn_file_read(AT_FDCWD, o->elf_path, ELF_BYTES_MAX, &elf, &elf_len, err);
     if (status != VN_OK)
         return status;
-    status = (o->execute_only ? vn_program_load_to_execute : vn_program_load)(&w->program, elf, elf_len, o->abi, err);
+    status = vn_program_load(&w->program, elf, elf_len, o->abi, err);
     free(elf);
     if (status == VN_OK && vn_pool_new(&w->pool, o->threads) != VN_OK)
         status = vn_fail(err, VN_ERR_MEMORY, "cannot start threads");

@@ -25,7 +25,6 @@ struct vn_work_options {
     int native;            /* run the program's translation (vm/native/native.h); where that cannot be, a notice says so and it is interpreted */
     const char *native_dir; /* where translations are kept; NULL: nowhere */
     int lock_native;       /* keep the translation in physical memory */
-    int execute_only;      /* the program is only executed: what has no table yet is allowed */
     /* Optional: work done so far in the current piece. */
     void (*progress)(void *ctx, const char *stage, uint32_t done, uint32_t total, uint64_t steps);
     void *ctx;

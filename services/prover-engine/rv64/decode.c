@@ -65,13 +65,13 @@ static void set_offset(struct vn_insn *insn, int64_t v)
     insn->imm[1] = v < 0 ? 0xffff : 0;
 }
 
-/* Static jump target, or no instruction of ours when it is not aligned or lies outside the address space. */
+/* Static jump target, or no instruction of ours when it is not aligned or lies where no code can be. */
 static int set_target(struct vn_insn *insn, int64_t offset, unsigned align)
 {
     int64_t target = (int64_t)insn->pc + offset;
-    if (target < 0 || target > UINT32_MAX || (target & (align - 1)))
+    if (target < 0 || target >= VN_JUMP_END || (target & (align - 1)))
         return 0;
-    insn->next = align == 4 ? (uint32_t)target / 4 : 0;
+    insn->next = (uint32_t)target / 2;
     return 1;
 }
 
@@ -156,7 +156,7 @@ static struct vn_insn decode(uint32_t word, uint32_t pc, unsigned bytes, unsigne
     static const uint8_t stores[8] = {VN_OP_SB, VN_OP_SH, VN_OP_SW, VN_OP_SD, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED};
     static const uint8_t branches[8] = {VN_OP_BEQ, VN_OP_BNE, VN_OP_UNSUPPORTED, VN_OP_UNSUPPORTED, VN_OP_BLT, VN_OP_BGE, VN_OP_BLTU, VN_OP_BGEU};
     struct vn_insn none = {.pc = pc, .op = VN_OP_UNSUPPORTED, .bytes = (uint8_t)bytes, .word = word};
-    struct vn_insn i = {.pc = pc, .next = align == 4 ? pc / 4 + 1 : 0, .op = VN_OP_UNSUPPORTED, .bytes = (uint8_t)bytes, .word = word};
+    struct vn_insn i = {.pc = pc, .next = pc / 2 + bytes / 2, .op = VN_OP_UNSUPPORTED, .bytes = (uint8_t)bytes, .word = word};
     uint8_t rd = (word >> 7) & 31, rs1 = (word >> 15) & 31, rs2 = (word >> 20) & 31;
     unsigned f3 = (word >> 12) & 7;
     int64_t imm = 0;
@@ -188,6 +188,7 @@ static struct vn_insn decode(uint32_t word, uint32_t pc, unsigned bytes, unsigne
         break;
     case 0x63:
         i.op = set_target(&i, imm_b(word), align) ? branches[f3] : VN_OP_UNSUPPORTED;
+        i.imm[0] = (uint16_t)(bytes / 2);
         i.rs1 = rs1;
         i.rs2 = rs2;
         break;
@@ -264,7 +265,7 @@ static void format_unsupported(uint32_t w, char *out, size_t len)
     else if (w == 0)
         snprintf(out, len, "all-zero word (no instruction)");
     else if ((w & 3) != 3)
-        snprintf(out, len, "compressed instruction 0x%04x (build with -march=rv64im)", w & 0xffff);
+        snprintf(out, len, "compressed instruction 0x%04x, though the ELF header says that there is none", w & 0xffff);
     else if (opcode == 0x73 && csr_names[f3])
         snprintf(out, len, f3 < 4 ? "%s x%u, 0x%x, x%u" : "%s x%u, 0x%x, %u", csr_names[f3], rd, csr, rs1);
     else if (opcode == 0x73)

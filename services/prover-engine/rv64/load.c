@@ -7,7 +7,6 @@
 
 #include "services/prover-engine/rv64/program.h"
 
-#define CODE_END 0x88000000u
 #define SYS_END 0xa0010000u
 #define MARCHID_ADDR 0xa000f890u
 #define MARCHID_VALUE 0x0fffeeeeu
@@ -36,7 +35,6 @@ struct loader {
     struct section *loaded;   /* those that take address space, ascending */
     size_t n_loaded;
     uint32_t elf_flags;
-    int to_execute; /* compressed code is expanded */
     uint64_t entry;
     struct vn_error *err;
 };
@@ -126,7 +124,7 @@ static enum vn_status read_sections(struct loader *l)
     return VN_OK;
 }
 
-static int is_compressed(const struct loader *l) { return l->to_execute && (l->elf_flags & EF_RVC); }
+static int is_compressed(const struct loader *l) { return (l->elf_flags & EF_RVC) != 0; }
 
 static int by_addr(const void *a, const void *b)
 {
@@ -141,8 +139,8 @@ static enum vn_status check_section(struct loader *l, struct section *c)
     if (c->flags & SHF_EXECINSTR) {
         if (c->type != SHT_PROGBITS)
             return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s has no content in the file", c->name);
-        if (c->addr < VN_CODE_BASE || c->addr + c->size > CODE_END)
-            return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " lies outside [0x%x, 0x%x)", c->name, c->addr, VN_CODE_BASE, CODE_END);
+        if (c->addr < VN_CODE_BASE || c->addr + c->size > VN_CODE_END)
+            return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " lies outside [0x%x, 0x%x)", c->name, c->addr, VN_CODE_BASE, VN_CODE_END);
         if (c->addr % (is_compressed(l) ? 2 : 4))
             return vn_fail(l->err, VN_ERR_UNSUPPORTED, "code section %s at 0x%" PRIx64 " is not aligned", c->name, c->addr);
         return VN_OK;
@@ -324,13 +322,8 @@ static enum vn_status load_code(const struct loader *l, struct vn_program *p)
         if (n == 0)
             continue;
         p->sections[p->n_sections++] = (struct vn_code_section){(uint32_t)c->addr, n, n_words};
-        for (uint32_t k = 0; k < n; k++) {
-            uint32_t w = (uint32_t)get(l->elf + c->offset + 4 * (uint64_t)k, 4);
-            if ((l->elf_flags & EF_RVC) && (w & 3) != 3 && w != 0)
-                return vn_fail(l->err, VN_ERR_UNSUPPORTED, "the program contains compressed instructions (section %s, near 0x%" PRIx64 "); build it with -march=rv64im",
-                               c->name, c->addr + 4 * (uint64_t)k);
-            p->words[n_words++] = w;
-        }
+        for (uint32_t k = 0; k < n; k++)
+            p->words[n_words++] = (uint32_t)get(l->elf + c->offset + 4 * (uint64_t)k, 4);
     }
     for (size_t i = 0; i < p->n_sections; i++) {
         const struct vn_code_section *c = &p->sections[i];
@@ -434,9 +427,9 @@ static void find_signature(const struct loader *l, struct vn_program *p)
     }
 }
 
-static enum vn_status load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, int to_execute, struct vn_error *err)
+enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
 {
-    struct loader l = {.elf = elf, .len = elf_len, .to_execute = to_execute, .err = err};
+    struct loader l = {.elf = elf, .len = elf_len, .err = err};
     struct vn_program *p = NULL;
     enum vn_status s = VN_OK;
     if (abi != VN_ABI_AUTO && abi != VN_ABI_A && abi != VN_ABI_B && abi != VN_ABI_C)
@@ -468,16 +461,6 @@ static enum vn_status load(struct vn_program **out, const uint8_t *elf, size_t e
     }
     *out = p;
     return VN_OK;
-}
-
-enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
-{
-    return load(out, elf, elf_len, abi, 0, err);
-}
-
-enum vn_status vn_program_load_to_execute(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err)
-{
-    return load(out, elf, elf_len, abi, 1, err);
 }
 
 void vn_program_free(struct vn_program *p)

@@ -14,6 +14,8 @@
 #define VN_KEY(space, word) (((uint32_t)(space) << 29) | (uint32_t)(word))
 
 #define VN_CODE_BASE 0x80000000u
+#define VN_CODE_END 0x88000000u
+#define VN_JUMP_END 0xc0000000u /* no instruction leads here or further: pc / 2 stays below the field's modulus (docs/soundness.md) */
 #define VN_BIOS_EXIT 0x1000u /* ra at entry: two synthetic instructions `addi a7,x0,93; ecall` live here */
 #define VN_RAM_BASE 0xa0000000u
 #define VN_RAM_END 0xc0000000u
@@ -29,12 +31,12 @@ enum vn_abi { VN_ABI_AUTO = 0, VN_ABI_A = 'A', VN_ABI_B = 'B', VN_ABI_C = 'C' };
 /* Operations of the machine. The numbers appear in the program tuple: stable, part of the params version.
  * What the fields of struct vn_insn hold for each:
  *   CONST               lui, auipc, jal, fence, nop-like: rd <- imm (64 bit), continue at next
- *   ADD..DIV family R   rs1, rs2 -> rd;               next = pc/4 + 1
+ *   ADD..DIV family R   rs1, rs2 -> rd;               next = that of the instruction behind it
  *   ...I forms          imm = sign-extended 64-bit immediate as four 16-bit limbs (shifts: imm[0] = amount, others 0)
- *   branches            next = target / 4 when taken; falls through to pc/4 + 1; rd = 0, wr = 0
- *   JALR                imm[0], imm[1] = limb 0 of the offset and its sign limb (0 or 0xffff); imm[2], imm[3] = low limbs of pc + 4; next = 0
- *   loads, stores       imm[0], imm[1] = limb 0 of the offset and its sign limb; imm[2] = imm[3] = 0; next = pc/4 + 1
- *   atomics             rs1 (the address), rs2 (0 for lr) -> rd; no immediate; next = pc/4 + 1; the word form is one above the doubleword form
+ *   branches            next = target / 2; imm[0] = length of the instruction / 2, by which it falls through; rd = 0, wr = 0
+ *   JALR                imm[0], imm[1] = limb 0 of the offset and its sign limb (0 or 0xffff); imm[2], imm[3] = low limbs of the link value; next = 0
+ *   loads, stores       imm[0], imm[1] = limb 0 of the offset and its sign limb; imm[2] = imm[3] = 0; next as above
+ *   atomics             rs1 (the address), rs2 (0 for lr) -> rd; no immediate; next as above; the word form is one above the doubleword form
  *   HALT                ecall: ends the program when a7 = 93; rs1 = 17, next = 0
  * Fields an instruction does not have are 0. wr = 1 iff rd is written (rd != 0). */
 enum vn_op {
@@ -62,7 +64,7 @@ enum vn_op {
 
 struct vn_insn {
     uint32_t pc;      /* bytes, multiple of 4 (of 2 in a compressed program) */
-    uint32_t next;    /* pc / 4 units (unused in a compressed program) */
+    uint32_t next;    /* address / 2 */
     uint16_t imm[4];
     uint8_t op, rd, rs1, rs2, wr;
     uint8_t bytes;    /* 4, or 2 if it stands compressed in the file */
@@ -96,14 +98,12 @@ struct vn_program {
     } *sections;
     size_t n_sections;
     uint32_t *words;
-    int compressed;              /* has 16-bit instructions: insns are all parcels, undecodable ones too, without ranges; it can only be executed */
+    int compressed;              /* has 16-bit instructions: insns are all instructions, undecodable ones too, without ranges */
     uint32_t signature_begin, signature_end; /* symbols begin_signature and end_signature of the architecture tests; 0 if not there */
 };
 
 /* Parses an ELF64 RISC-V executable (hostile bytes) by section headers, as guest-abi says. Errors name what is wrong. */
 enum vn_status vn_program_load(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err) VN_MUST_CHECK;
-/* The same, for execution alone: compressed instructions are expanded instead of refused. */
-enum vn_status vn_program_load_to_execute(struct vn_program **out, const uint8_t *elf, size_t elf_len, enum vn_abi abi, struct vn_error *err) VN_MUST_CHECK;
 void vn_program_free(struct vn_program *p);
 
 /* Index of the instruction at byte address pc, or UINT32_MAX. */
@@ -117,7 +117,7 @@ const char *vn_op_name(enum vn_op op); /* "addiw" */
 /* Decodes one 32-bit word at pc. Never fails: what is not known becomes VN_OP_UNSUPPORTED. */
 struct vn_insn vn_decode(uint32_t word, uint32_t pc);
 
-/* The same for an instruction of a compressed program, `bytes` long there: pc and jump targets may be 2-byte aligned, next is not set. */
+/* The same for an instruction of a compressed program, `bytes` long there: pc and jump targets may be 2-byte aligned. */
 struct vn_insn vn_decode_compressed(uint32_t word, uint32_t pc, unsigned bytes);
 
 /* The 32-bit instruction that a 16-bit one stands for; 0 if it is none. */

@@ -156,8 +156,6 @@ enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *prog
 enum vn_status vn_setup_new_shared(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,
                                    const char *cache_dir, const char *shared_dir, struct vn_error *err)
 {
-    if (program->compressed) /* two of its instructions may share a pc / 4 */
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "a program with compressed instructions can be executed, not proved");
     struct vn_setup *s = calloc(1, sizeof *s);
     if (!s)
         return vn_fail(err, VN_ERR_MEMORY, "no memory for the set-up");

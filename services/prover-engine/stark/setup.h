@@ -17,7 +17,7 @@ struct vn_setup {
 
 /* Builds the set-up. cache_dir (NULL: none) gets "<digest>.vk", the encoded verifying key under its own digest in hexadecimal.
  * The key is always recomputed; a file that differs is replaced, never trusted.
- * Errors: VN_ERR_UNSUPPORTED (compressed code), VN_ERR_LIMIT (program too large for its tables), VN_ERR_MEMORY, VN_ERR_IO (cache_dir not writable). */
+ * Errors: VN_ERR_LIMIT (program too large for its tables), VN_ERR_MEMORY, VN_ERR_IO (cache_dir not writable). */
 enum vn_status vn_setup_new(struct vn_setup **out, const struct vn_program *program, const struct vn_backend *backend, struct vn_pool *pool,
                             const char *cache_dir, struct vn_error *err) VN_MUST_CHECK;
 /* The same, where shared_dir (NULL: none) is a folder of this user, mode 0700, in which processes of one host share the preprocessed commitments: they are

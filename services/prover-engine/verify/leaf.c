@@ -1,4 +1,4 @@
-/* Hash inputs are collected in a fixed array of field elements. Every public value is below 2^30, so one element holds it. */
+/* Hash inputs are collected in a fixed array of field elements. Every public value is below p, so one element holds it; addresses of instructions are halved. */
 #include "services/prover-engine/verify/leaf.h"
 
 #include <assert.h>
@@ -47,8 +47,8 @@ unsigned vn_header_public(const struct vn_shard_header *h, uint32_t out[VN_MAX_P
 {
     const struct vn_shard_public *p = &h->pub;
     if (p->kind == VN_KIND_EXECUTION) {
-        out[0] = p->start_pc / 4;
-        out[1] = p->end_pc / 4;
+        out[0] = p->start_pc / 2;
+        out[1] = p->end_pc / 2;
         out[2] = p->steps;
         out[3] = p->halted;
     } else {
@@ -63,10 +63,10 @@ int vn_header_set_public(struct vn_shard_header *h, const uint32_t in[VN_MAX_PUB
 {
     struct vn_shard_public *p = &h->pub;
     if (p->kind == VN_KIND_EXECUTION) {
-        if (in[0] >> 30 || in[1] >> 30)
+        if (in[0] >= VN_P || in[1] >= VN_P)
             return 0;
-        p->start_pc = in[0] << 2;
-        p->end_pc = in[1] << 2;
+        p->start_pc = in[0] << 1;
+        p->end_pc = in[1] << 1;
         p->steps = in[2];
         p->halted = in[3];
     } else {
@@ -89,8 +89,10 @@ const char *vn_header_check(const struct vn_shard_header *h, const struct vn_vk 
             return "step count out of range";
         if (p->halted > 1 || (p->halted && p->end_pc != 0))
             return "halted flag out of range";
-        if (p->start_pc & 3 || p->end_pc & 3)
+        if (p->start_pc & 1 || p->end_pc & 1)
             return "program counter not aligned";
+        if (p->start_pc / 2 >= VN_P || p->end_pc / 2 >= VN_P)
+            return "program counter out of range";
     } else {
         if (p->first_memory > 1 || (p->first_memory && p->prev_key != 0))
             return "first-memory flag out of range";
@@ -145,8 +147,8 @@ struct vn_fp6 vn_header_loose_ends(const struct vn_shard_header *h, const struct
     const struct vn_shard_public *p = &h->pub;
     struct vn_fp6 put, take;
     if (p->kind == VN_KIND_EXECUTION) {
-        vn_fp start[3] = {vn_fp_from(VN_FIRST_CLK), vn_fp_from(p->start_pc / 4), 0};
-        vn_fp end[3] = {vn_fp_from(VN_FIRST_CLK + VN_CLK_PER_STEP * p->steps), vn_fp_from(p->end_pc / 4), vn_fp_from(p->halted)};
+        vn_fp start[3] = {vn_fp_from(VN_FIRST_CLK), vn_fp_from(p->start_pc / 2), 0};
+        vn_fp end[3] = {vn_fp_from(VN_FIRST_CLK + VN_CLK_PER_STEP * p->steps), vn_fp_from(p->end_pc / 2), vn_fp_from(p->halted)};
         put = vn_air_fraction(c, VN_SCOPE_LOCAL, VN_BUS_EXEC, start, 3, 1);
         take = vn_air_fraction(c, VN_SCOPE_LOCAL, VN_BUS_EXEC, end, 3, -1);
     } else {

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define VN_PARAMS_VERSION 3u
+#define VN_PARAMS_VERSION 4u
 
 #define VN_KIND_EXECUTION 0u
 #define VN_KIND_MEMORY 1u

@@ -7,7 +7,7 @@ struct vn_digest vn_vk_digest(const struct vn_vk *vk)
     vn_fp x[2 + VN_KIND_COUNT * (VN_AIR_MAX_TABLES + VN_DIGEST_LEN)];
     size_t n = 0;
     x[n++] = vn_fp_from(vk->params_version);
-    x[n++] = vn_fp_from(vk->entry / 4);
+    x[n++] = vn_fp_from(vk->entry / 2);
     for (unsigned kind = 0; kind < VN_KIND_COUNT; kind++) {
         for (unsigned t = 0; t < vn_air_table_count; t++)
             x[n++] = vn_fp_from(vk->pre_log_height[kind][t]);
@@ -49,8 +49,8 @@ enum vn_status vn_vk_read(struct vn_vk *vk, struct vn_reader *r, struct vn_rejec
     if (!r->why && vk->params_version != VN_PARAMS_VERSION)
         return vn_reject_part(why, VN_ERR_UNSUPPORTED, "verifying key of params version", vk->params_version, "this program has another version");
     vk->entry = vn_read_u32(r);
-    if (vk->entry & 3)
-        return malformed(why, "the entry is not aligned");
+    if (vk->entry & 1 || vk->entry / 2 >= VN_P)
+        return malformed(why, "the entry is no address of an instruction");
     for (unsigned kind = 0; kind < VN_KIND_COUNT; kind++) {
         const struct vn_air_kind *k = &vn_air_kinds[kind];
         memset(vk->pre_log_height[kind], VN_LOG_HEIGHT_ABSENT, VN_AIR_MAX_TABLES);

@@ -793,8 +793,6 @@ enum vn_status vn_execute(const struct vn_program *p, const struct vn_exec_optio
         return vn_fail(err, VN_ERR_ARGUMENT, "memory shards of 2^%u rows: at most 2^20", o->memory_shard_log2);
     if (plain.track && plain.execute_only)
         return vn_fail(err, VN_ERR_ARGUMENT, "execute_only describes no shards");
-    if (p->compressed && !plain.execute_only)
-        return vn_fail(err, VN_ERR_UNSUPPORTED, "the program contains compressed instructions; build it with -march=rv64im");
     if (plain.dump && plain.dump_bytes > (UINT64_C(1) << 32) - plain.dump_addr)
         return vn_fail(err, VN_ERR_ARGUMENT, "the memory to copy reaches past the end");
     memset(result, 0, sizeof *result);

@@ -65,7 +65,7 @@ struct vn_exec_options {
     struct vn_native *native; /* NULL: interpret; else this program's translation, with the same results (vm/native/native.h) */
     int track;            /* 0: no first-touch tracking, no shards (plain execution) */
     unsigned memory_shard_log2; /* rows of a memory shard, for tests; 0 = 20 */
-    int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls, compressed code; not with track */
+    int execute_only;     /* also run what has no table yet: CSRs, precompiles, fcalls; not with track */
     struct vn_exec_counts *counts;             /* execute_only: filled */
     uint32_t dump_addr, dump_bytes;            /* guest memory copied to dump at the end */
     uint8_t *dump;

@@ -202,7 +202,7 @@ static enum vn_status run_step(struct replay *r, const struct vn_insn *insn, str
     int reads = vn_op_reads(op);
     struct cell *c = NULL;
     enum vn_status s = VN_OK;
-    uint64_t next = 4 * (uint64_t)insn->next;
+    uint64_t next = 2 * (uint64_t)insn->next;
     if (reads > 0) {
         s = access_register(r, insn->rs1, clk, &st->prev1, &c);
         if (s)
@@ -222,10 +222,10 @@ static enum vn_status run_step(struct replay *r, const struct vn_insn *insn, str
     } else if (vn_op_is_atomic(op)) {
         s = step_atomic(r, op, st, clk);
     } else if (op == VN_OP_JALR) {
-        st->d_new = (uint64_t)insn->pc + 4;
+        st->d_new = (uint64_t)insn->pc + insn->bytes;
         next = (st->a + (uint64_t)vn_insn_offset(insn)) & ~UINT64_C(1);
     } else if (vn_op_is_branch(op)) {
-        next = vn_branch_taken(op, st->a, st->b) ? next : (uint64_t)insn->pc + 4;
+        next = vn_branch_taken(op, st->a, st->b) ? next : (uint64_t)insn->pc + insn->bytes;
     } else if (op == VN_OP_HALT) {
         if (st->a != VN_EXIT_CALL)
             return bad(r, "a system call other than exit", st->a);
@@ -244,7 +244,7 @@ static enum vn_status run_step(struct replay *r, const struct vn_insn *insn, str
     } else {
         st->d_new = 0;
     }
-    if (next > UINT32_MAX || (next & 3))
+    if (next >= VN_JUMP_END || (next & 1))
         return bad(r, "a jump to an impossible address", next);
     st->next_pc = (uint32_t)next;
     return VN_OK;
@@ -270,7 +270,7 @@ static enum vn_status run_steps(struct replay *r)
         halted = insn->op == VN_OP_HALT;
         pc = st->next_pc;
         if (!halted)
-            k = pc == insn->pc + 4 && k + 1 < p->n_insns && p->insns[k + 1].pc == pc ? k + 1 : vn_program_find(p, pc);
+            k = pc == insn->pc + insn->bytes && k + 1 < p->n_insns && p->insns[k + 1].pc == pc ? k + 1 : vn_program_find(p, pc);
     }
     if (halted != (int)s->halted || pc != s->end_pc || (!halted && k == UINT32_MAX))
         return bad(r, "it ends elsewhere than it says", pc);

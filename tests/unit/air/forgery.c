@@ -127,15 +127,58 @@ Test(forgery, comparison_and_control)
     /* Unequal numbers called equal, and the other way round. */
     REFUSED(BRANCH_EQUAL, c[VN_BRANCH_EQUAL_INVERSE][i],
             (c[VN_BRANCH_EQUAL_MARK0][i] = c[VN_BRANCH_EQUAL_MARK1][i] = c[VN_BRANCH_EQUAL_MARK2][i] = c[VN_BRANCH_EQUAL_MARK3][i] = 0,
-             c[VN_BRANCH_EQUAL_INVERSE][i] = 0, c[VN_BRANCH_EQUAL_NEXT][i] = c[VN_BRANCH_EQUAL_IS_BNE][i] ? c[VN_BRANCH_EQUAL_PC][i] + 1 : c[VN_BRANCH_EQUAL_TARGET][i]));
+             c[VN_BRANCH_EQUAL_INVERSE][i] = 0, c[VN_BRANCH_EQUAL_NEXT][i] = c[VN_BRANCH_EQUAL_IS_BNE][i] ? c[VN_BRANCH_EQUAL_PC][i] + 2 : c[VN_BRANCH_EQUAL_TARGET][i]));
     REFUSED(BRANCH_EQUAL, !c[VN_BRANCH_EQUAL_INVERSE][i], c[VN_BRANCH_EQUAL_MARK0][i] = 1);
-    /* Jump to target - p: the same pc / 4 mod p from other limbs. */
-    REFUSED(JALR, 1, add_to(&c[VN_JALR_Q][i], 1 << 14); add_to(&c[VN_JALR_TOP][i], -1));
+    REFUSED(JALR, 1, add_to(&c[VN_JALR_TOP][i], -1));
     REFUSED(JALR, 1, add_to(&c[VN_JALR_TOP][i], 1 << 16));
-    REFUSED(JALR, 1, c[VN_JALR_BIT][i] = 2; add_to(&c[VN_JALR_Q][i], -1));
+    REFUSED(JALR, 1, c[VN_JALR_BIT][i] = 2; add_to(&c[VN_JALR_NEXT][i], -1));
+    REFUSED(JALR, c[VN_JALR_HIGH][i], c[VN_JALR_HIGH][i] = 0);
+    /* An odd target: half an instruction further. */
+    REFUSED(JALR, c[VN_JALR_BIT][i], c[VN_JALR_BIT][i] = 0; add_to(&c[VN_JALR_NEXT][i], (VN_P + 1) / 2));
+    /* An instruction twice as long, a branch that falls through too far. */
+    REFUSED(ADDI, 1, add_to(&c[VN_ADDI_NEXT][i], 2));
+    REFUSED(BRANCH_LESS, c[VN_BRANCH_LESS_NEXT][i] != c[VN_BRANCH_LESS_TARGET][i], c[VN_BRANCH_LESS_LENGTH][i] = 4; add_to(&c[VN_BRANCH_LESS_NEXT][i], 2));
     /* A halt that goes on. */
     REFUSED(HALT, 1, (void)0; s->shard.halted = 0);
     s->shard.halted = 1;
+    air_job_free(&job);
+}
+
+/* A row that jumps to `target`, by a register that holds it: every constraint of the row holds. Returns whether all its lookups are answered. */
+static int jump_is_possible(struct air_shard *s, size_t row, uint64_t target)
+{
+    uint32_t *const *c = MAIN(JALR);
+    uint64_t a = target - (uint64_t)(int64_t)(int16_t)c[VN_JALR_IMM][row];
+    for (unsigned k = 0; k < 4; k++)
+        c[VN_JALR_A0 + k][row] = (uint16_t)(a >> 16 * k);
+    c[VN_JALR_NEXT][row] = (uint32_t)((target & 0xffffffff) / 2 % VN_P);
+    c[VN_JALR_BIT][row] = target & 1;
+    c[VN_JALR_TOP][row] = (uint16_t)(target >> 16);
+    c[VN_JALR_HIGH][row] = target >> 31 & 1;
+    struct vn_walk *w = vn_walk_new();
+    const struct vn_air_graph *g = &vn_air_graphs[VN_TABLE_JALR];
+    vn_walk_table(w, VN_TABLE_JALR, NULL, NULL, (const uint32_t *const *)c, s->shard.index);
+    vn_walk_block(w, row - row % VN_WALK_ROWS, g->n_nodes);
+    for (unsigned i = 0; i < g->n_constraints && target >> 32 == 0; i++)
+        cr_assert_eq(w->value[g->constraints[i]][row % VN_WALK_ROWS], 0);
+    vn_walk_free(w);
+    return recount(&job, s);
+}
+
+/* pc / 2 of target and of target - 2 p are the same field element. */
+Test(forgery, jump_alias)
+{
+    struct air_shard *s = shard_of(VN_SHARD_EXECUTION);
+    uint64_t p = VN_P;
+    cr_assert(MAIN(JALR)[VN_JALR_SEL][0]);
+    cr_expect(jump_is_possible(s, 0, 0x80000000) && jump_is_possible(s, 0, 0x87fffffe) && jump_is_possible(s, 0, VN_BIOS_EXIT));
+    cr_expect(jump_is_possible(s, 0, 0x80000001)); /* bit 0 is cleared */
+    cr_expect_not(jump_is_possible(s, 0, VN_BIOS_EXIT + 2 * p));
+    cr_expect_not(jump_is_possible(s, 0, VN_BIOS_EXIT + 4 + 2 * p + 1));
+    cr_expect_not(jump_is_possible(s, 0, 0xc0000000));
+    cr_expect_not(jump_is_possible(s, 0, 0xffffffff));
+    for (uint32_t top = 0xfd00; top <= 0xffff; top++) /* all limbs near and above 2 p */
+        cr_expect_not(jump_is_possible(s, 0, (uint64_t)top << 16 | 0x1000));
     air_job_free(&job);
 }
 

@@ -239,8 +239,8 @@ Test(kernels, prove_an_honest_trace)
                 prove_table(k, &job, s, kd->tables[j], &challenges, sums, &seed);
         air_shard_clear(s);
         if (s->shard.kind == VN_SHARD_EXECUTION) {
-            uint32_t start[3] = {VN_CLK_START, s->shard.start_pc / 4, 0};
-            uint32_t end[3] = {VN_CLK_START + VN_CLK_STEP * s->shard.steps, s->shard.end_pc / 4, s->shard.halted};
+            uint32_t start[3] = {VN_CLK_START, s->shard.start_pc / 2, 0};
+            uint32_t end[3] = {VN_CLK_START + VN_CLK_STEP * s->shard.steps, s->shard.end_pc / 2, s->shard.halted};
             sums[0] = vn_fp6_add(sums[0], fraction(&challenges, VN_SCOPE_LOCAL, VN_BUS_EXEC, start, 3, 1));
             sums[0] = vn_fp6_add(sums[0], fraction(&challenges, VN_SCOPE_LOCAL, VN_BUS_EXEC, end, 3, -1));
         } else {

@@ -159,6 +159,11 @@ Test(mutation, every_instruction)
     mutate_job(air_program_all(), 11);
 }
 
+Test(mutation, compressed_code)
+{
+    mutate_job(air_program_compressed(), 10);
+}
+
 Test(mutation, bumps)
 {
     mutate_job(air_program_bump(), 20);

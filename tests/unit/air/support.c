@@ -180,9 +180,10 @@ static void emit_atomics(struct code *c, uint64_t *seed)
     emit(c, rv_r(2 << 2, 0, X_CONSTANTS, 3, X_D, 0x2f)); /* lr of what cannot be written */
 }
 
-static struct vn_program *load(const uint32_t *words, size_t n)
+static struct vn_program *load_as(const uint32_t *words, size_t n, uint32_t flags)
 {
     struct elf e = elf_of_code(words, n);
+    e.flags = flags;
     e.sections[e.n_sections++] = (struct elf_section){".rodata", ELF_PROGBITS, ELF_A, CONSTANTS_ADDR, sizeof corners, corners};
     size_t len;
     uint8_t *file = elf_build(&e, &len);
@@ -191,6 +192,30 @@ static struct vn_program *load(const uint32_t *words, size_t n)
     cr_assert_eq(vn_program_load(&p, file, len, VN_ABI_B, &err), VN_OK, "%s", err.text);
     free(file);
     return p;
+}
+
+static struct vn_program *load(const uint32_t *words, size_t n) { return load_as(words, n, 0); }
+
+struct vn_program *air_program_compressed(void)
+{
+#define PARCELS(word) (uint16_t)(word), (uint16_t)((word) >> 16)
+    static const uint16_t code[] = {
+        0x4285, 0xa019, 0x0000, 0x0001,         /* 00 c.li x5, 1; c.j 08; two that never run */
+        PARCELS(RV_ADDI(5, 4, 16)),             /* 08 */
+        PARCELS(0x00000317u), 0x0329,           /* 0c auipc x6, 0; c.addi x6, 10 */
+        0x9302, 0x9002,                         /* 12 c.jalr x6, to 16; ra = 14 */
+        PARCELS(RV_SD(5, 11, 0)),               /* 16 */
+        PARCELS(RV_SD(1, 11, 8)),               /* 1a */
+        0x440d, 0x147d, 0xfc7d,                 /* 1e c.li x8, 3; c.addi x8, -1; c.bnez x8, 20 */
+        0xc011, 0x0001,                         /* 24 c.beqz x8, 28 */
+        PARCELS(rv_b(6, 8, 0, 0)), 0x0001,      /* 28 beq x0, x8, 2e */
+        PARCELS(rv_b(6, 0, 8, 4)),              /* 2e blt x8, x0: not taken */
+        PARCELS(rv_j(6, 1)), 0x0001,            /* 32 jal x1, 38 */
+        PARCELS(RV_ADDI(17, 0, 93)), PARCELS(RV_ECALL), 0x0001, 0x0001, 0x0001}; /* 38 */
+#undef PARCELS
+    uint32_t words[sizeof code / 4];
+    memcpy(words, code, sizeof words);
+    return load_as(words, sizeof words / 4, 1);
 }
 
 static void emit_exit(struct code *c)

@@ -21,6 +21,9 @@ struct air_job {
 /* Straight-line code that runs every instruction on awkward operands, every page kind and the output; then the exit call. */
 struct vn_program *air_program_all(void);
 
+/* 16- and 32-bit instructions mixed, with jumps and branches of both lengths to both kinds of address; then the exit call. */
+struct vn_program *air_program_compressed(void);
+
 /* Touches a word and a register, loops for 300 thousand steps, touches them again. */
 struct vn_program *air_program_bump(void);
 

@@ -51,6 +51,16 @@ Test(trace, every_instruction_in_many_shards)
     air_job_free(&job);
 }
 
+Test(trace, compressed_code)
+{
+    struct air_job job;
+    air_job_run(&job, air_program_compressed(), 10);
+    check_job(&job, NULL, NULL);
+    cr_assert_eq(job.result.steps, 2 + 1 + 2 + 1 + 2 + 1 + 2 * 3 + 1 + 1 + 1 + 1 + 2);
+    cr_assert_eq(job.result.output[8], 0x14);
+    air_job_free(&job);
+}
+
 Test(trace, bumps_on_a_pool)
 {
     struct air_job job;

@@ -169,7 +169,9 @@ Test(header, public_values_have_ranges)
     BAD(steps, (1 << 20) + 1);
     BAD(halted, 2);
     BAD(halted, 1); /* with an end pc */
-    BAD(start_pc, 0x80000002);
+    BAD(start_pc, 0x80000001);
+    BAD(start_pc, 0xfe000002); /* 2 p */
+    BAD(end_pc, 0xfffffffe);
 #undef BAD
     struct vn_shard_header m = {.pub = {.kind = VN_KIND_MEMORY, .index = 3, .prev_key = 10, .last_key = 11}};
     heights_of(VN_KIND_MEMORY, m.log_height, &vk);
@@ -190,8 +192,8 @@ Test(header, public_values_have_ranges)
 Test(header, program_counters_have_one_encoding)
 {
     struct vn_shard_header h = {.pub = {.kind = VN_KIND_EXECUTION}};
-    const uint32_t good[VN_MAX_PUBLIC] = {0x20000000, 0x3fffffff, 5, 0}, bad[VN_MAX_PUBLIC] = {0x60000000, 0, 5, 0};
-    cr_expect(vn_header_set_public(&h, good) && h.pub.start_pc == 0x80000000 && h.pub.end_pc == 0xfffffffc);
+    const uint32_t good[VN_MAX_PUBLIC] = {0x40000000, VN_P - 1, 5, 0}, bad[VN_MAX_PUBLIC] = {VN_P, 0, 5, 0};
+    cr_expect(vn_header_set_public(&h, good) && h.pub.start_pc == 0x80000000 && h.pub.end_pc == 2 * VN_P - 2);
     cr_expect(!vn_header_set_public(&h, bad));
 }
 

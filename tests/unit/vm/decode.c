@@ -34,7 +34,7 @@ static const struct {
 } unsupported[] = {
     {0xc0001073, "unimp"}, {0x8f05a073, "csrrs x0, 0x8f0, x11"}, {0x8c0b5073, "csrrwi x0, 0x8c0, 22"}, {0xf1202573, "csrrs x10, 0xf12, x0"},
     {0x1015a52f, "unknown instruction 0x1015a52f"}, {0x00c5c52f, "unknown instruction 0x00c5c52f"}, {0x28c5b52f, "unknown instruction 0x28c5b52f"}, {0x00000000, "all-zero word (no instruction)"},
-    {0x00004501, "compressed instruction 0x4501 (build with -march=rv64im)"}, {0x02b57553, "floating-point instruction 0x02b57553 (build with -march=rv64im -mabi=lp64)"},
+    {0x00004501, "compressed instruction 0x4501, though the ELF header says that there is none"}, {0x02b57553, "floating-point instruction 0x02b57553 (build with -march=rv64im -mabi=lp64)"},
     {0x30200073, "privileged instruction 0x30200073"}, {0x00a5f503, "unknown instruction 0x00a5f503"}, {0x0225951b, "unknown instruction 0x0225951b"},
     {0x0020006f, "jump 0x0020006f to a misaligned or impossible target"}, {0xffffffff, "unknown instruction 0xffffffff"},
 };
@@ -65,13 +65,13 @@ Test(decode, unsupported_is_named)
 Test(decode, fields)
 {
     struct vn_insn i = vn_decode(0xfffff137, 0x80001000); /* lui x2, 0xfffff */
-    cr_expect(i.op == VN_OP_CONST && i.rd == 2 && i.wr && i.next == 0x80001004 / 4 && i.imm[0] == 0xf000 && i.imm[1] == 0xffff && i.imm[3] == 0xffff);
+    cr_expect(i.op == VN_OP_CONST && i.rd == 2 && i.wr && i.next == 0x80001004 / 2 && i.imm[0] == 0xf000 && i.imm[1] == 0xffff && i.imm[3] == 0xffff);
     i = vn_decode(0x00001117, 0x80001000); /* auipc x2, 1 */
     cr_expect(i.imm[0] == 0x2000 && i.imm[1] == 0x8000 && i.imm[2] == 0 && i.imm[3] == 0);
     i = vn_decode(0x80000117, 0x80001000); /* auipc x2, 0x80000: wraps below zero */
     cr_expect(i.imm[0] == 0x1000 && i.imm[1] == 0 && i.imm[2] == 0 && i.imm[3] == 0);
     i = vn_decode(0xff9ff06f, 0x80001000); /* jal x0, -8 */
-    cr_expect(i.op == VN_OP_CONST && i.wr == 0 && i.rd == 0 && i.next == 0x80000ff8 / 4);
+    cr_expect(i.op == VN_OP_CONST && i.wr == 0 && i.rd == 0 && i.next == 0x80000ff8 / 2);
     i = vn_decode(0xffc58567, 0x80001000); /* jalr x10, -4(x11) */
     cr_expect(i.op == VN_OP_JALR && i.next == 0 && i.imm[0] == 0xfffc && i.imm[1] == 0xffff && i.imm[2] == 0x1004 && i.imm[3] == 0x8000);
     i = vn_decode(RV_SD(10, 11, -8), 0x80001000);
@@ -150,6 +150,13 @@ Test(decode, compressed_program_counters)
 {
     struct vn_insn i = vn_decode_compressed(vn_expand_compressed(0xa001 | 1 << 3), 0x80000006, 2); /* c.j .+2 */
     cr_expect(i.op == VN_OP_CONST && i.bytes == 2 && vn_insn_target(&i) == 0x80000008, "target 0x%x", vn_insn_target(&i));
+    cr_expect_eq(i.next, 0x80000008 / 2);
+    i = vn_decode_compressed(vn_expand_compressed(0x0001), 0x80000006, 2); /* c.nop */
+    cr_expect_eq(i.next, 0x80000008 / 2);
+    i = vn_decode_compressed(vn_expand_compressed(0xc011), 0x80000006, 2); /* c.beqz x8, .+4 */
+    cr_expect(i.next == 0x8000000a / 2 && i.imm[0] == 1);
+    i = vn_decode_compressed(rv_b(6, 8, 0, 0), 0x80000006, 4);
+    cr_expect(i.next == 0x8000000c / 2 && i.imm[0] == 2);
     i = vn_decode_compressed(vn_expand_compressed(0x9082), 0x80000006, 2); /* c.jalr x1 */
     cr_expect(i.op == VN_OP_JALR && i.rd == 1 && i.imm[2] == 8);
     i = vn_decode_compressed(0x0020006f, 0x80000002, 4); /* jal x0, .+2 */

@@ -29,7 +29,7 @@ static struct vn_program *load(const void *code, size_t bytes, enum vn_abi abi, 
     uint8_t *file = elf_build(&e, &len);
     struct vn_program *p;
     struct vn_error err = {VN_OK, ""};
-    cr_assert_eq(vn_program_load_to_execute(&p, file, len, abi, &err), VN_OK, "%s", err.text);
+    cr_assert_eq(vn_program_load(&p, file, len, abi, &err), VN_OK, "%s", err.text);
     free(file);
     return p;
 }

@@ -3,19 +3,13 @@
 
 #include <stdio.h>
 
-static ex next_of(const struct insn *in)
-{
-    return add(in->pc, k(1));
-}
-
 /* rd <- immediate; lui, auipc, jal, fence. Both the value and where to go on come from the program. */
 static void table_const(void)
 {
     struct insn in;
     insn_begin(&in, "const", WRITE);
     cols(in.imm, 4, "imm");
-    ex next = col("next");
-    insn_end(&in, k(VN_OP_CONST), next, next, in.imm);
+    insn_end(&in, k(VN_OP_CONST), in.next, in.imm);
 }
 
 /* Carries of out = x + y on n limbs; the one out of the top is dropped. */
@@ -58,7 +52,7 @@ static void table_add(const char *name, enum second second)
     sum_constraints(4, flags, n_flags, in.a, in.b, r);
     for (int i = 0; i < 4; i++)
         bits(in.sel, 16, r[i]);
-    insn_end(&in, second == REGISTER ? op_number(flags, numbers, 2) : times(VN_OP_ADDI, in.sel), next_of(&in), next_of(&in), r);
+    insn_end(&in, second == REGISTER ? op_number(flags, numbers, 2) : times(VN_OP_ADDI, in.sel), in.next, r);
 }
 
 /* 32-bit forms: two limbs, then the sign. */
@@ -78,7 +72,7 @@ static void table_addw(const char *name, enum second second)
     bits(in.sel, 16, r[0]);
     bits(in.sel, 15, sub(r[1], times(1 << 15, sign)));
     ex upper = times(65535, sign);
-    insn_end(&in, second == REGISTER ? op_number(flags, numbers, 2) : times(VN_OP_ADDIW, in.sel), next_of(&in), next_of(&in),
+    insn_end(&in, second == REGISTER ? op_number(flags, numbers, 2) : times(VN_OP_ADDIW, in.sel), in.next,
              (ex[]){r[0], r[1], upper, upper});
 }
 
@@ -112,7 +106,7 @@ static void table_bitwise(const char *name, enum second second)
         lookup(VN_BUS_BYTE, in.sel, TUPLE(a_hi[i], b_hi[i], and_hi[i]));
         lookup(VN_BUS_BYTE, in.sel, TUPLE(sub(in.a[i], times(256, a_hi[i])), sub(in.b[i], times(256, b_hi[i])), and_lo[i]));
     }
-    insn_end(&in, op_number(flags, numbers[second == IMMEDIATE], 3), next_of(&in), next_of(&in), r);
+    insn_end(&in, op_number(flags, numbers[second == IMMEDIATE], 3), in.next, r);
 }
 
 static void table_slt(const char *name, enum second second)
@@ -127,7 +121,7 @@ static void table_slt(const char *name, enum second second)
     compare_columns(&c);
     insn_second(&in, second);
     compare_prove(&c, in.sel, flags[0], in.a, in.b);
-    insn_end(&in, op_number(flags, numbers[second == IMMEDIATE], 2), next_of(&in), next_of(&in), (ex[]){c.less, k(0), k(0), k(0)});
+    insn_end(&in, op_number(flags, numbers[second == IMMEDIATE], 2), in.next, (ex[]){c.less, k(0), k(0), k(0)});
 }
 
 void tables_alu(void)

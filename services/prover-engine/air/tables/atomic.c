@@ -42,7 +42,7 @@ static void atomic_begin(struct atomic *a, const char *name)
 static void atomic_end(struct atomic *a, ex op, ex writes, const ex v[4], const ex result[4])
 {
     const struct insn *in = &a->in;
-    ex is_double = sub(in->sel, a->is_word), next = add(in->pc, k(1));
+    ex is_double = sub(in->sel, a->is_word);
     for (int i = 0; i < 2; i++) {
         char text[32];
         snprintf(text, sizeof text, "new limb %d", i);
@@ -53,7 +53,7 @@ static void atomic_end(struct atomic *a, ex op, ex writes, const ex v[4], const 
     address_prove(&a->ad, in, times(4, a->half));
     bits_of(in->sel, sub(k(16), times(3, writes)), sub(a->ad.top, times(VN_RAM_BASE >> 16, writes)));
     memory_access(in, in->sel, a->ad.word, a->prevm, a->m, a->n);
-    insn_end(&a->in, add(op, a->is_word), next, next, result);
+    insn_end(&a->in, add(op, a->is_word), in->next, result);
 }
 
 static void table_lrsc(void)

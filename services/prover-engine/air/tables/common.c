@@ -24,6 +24,7 @@ void insn_begin(struct insn *in, const char *name, unsigned what)
     selector(in->sel);
     in->clk = col("clk");
     in->pc = col("pc");
+    in->next = col("next");
     in->rd = in->wr = in->rs1 = in->rs2 = k(0);
     for (int i = 0; i < 4; i++)
         in->imm[i] = k(0);
@@ -72,10 +73,10 @@ static void memory_pair(ex flag, ex space, ex word, ex prev, ex now, const ex be
     lookup(VN_BUS_TIME, flag, TUPLE(sub(sub(now, k(1)), prev)));
 }
 
-void insn_end(struct insn *in, ex op, ex target, ex next_pc, const ex result[4])
+void insn_end(struct insn *in, ex op, ex target, const ex result[4])
 {
     take(VN_BUS_EXEC, VN_SCOPE_LOCAL, in->sel, TUPLE(in->clk, in->pc, k(0)));
-    put(VN_BUS_EXEC, VN_SCOPE_LOCAL, in->sel, TUPLE(add(in->clk, k(4)), next_pc, k(0)));
+    put(VN_BUS_EXEC, VN_SCOPE_LOCAL, in->sel, TUPLE(add(in->clk, k(4)), in->next, k(0)));
     lookup(VN_BUS_PROGRAM, in->sel,
            TUPLE(in->pc, op, in->rd, in->rs1, in->rs2, in->wr, in->imm[0], in->imm[1], in->imm[2], in->imm[3], target));
     if (in->read1)

@@ -38,13 +38,13 @@ void compare_prove(struct compare *c, ex sel, ex is_signed, const ex a[4], const
     bits(sel, 16, c->gap);
 }
 
-/* next = taken ? target : pc + 1; targets are fixed by the program. */
-static ex branch_next(const struct insn *in, ex target, ex taken)
+/* next = taken ? target : pc + length; targets and lengths are fixed by the program. */
+static void branch_prove(struct insn *in, ex target, ex taken)
 {
-    ex next = col("next");
-    ex step = add(in->pc, k(1));
-    equal("next pc", sub(next, in->sel), add(in->pc, mul(taken, sub(target, step))));
-    return next;
+    in->imm[0] = col("length");
+    ex behind = add(in->pc, in->imm[0]);
+    equal("next pc", sub(in->next, behind), mul(taken, sub(target, behind)));
+    pinned(in->next);
 }
 
 static void table_branch_equal(void)
@@ -70,8 +70,8 @@ static void table_branch_equal(void)
     }
     equal("the marked limbs differ", mul(difference, inverse), differ);
     zero("no inverse without a marker", mul(same, inverse));
-    ex next = branch_next(&in, target, add(mul(flags[0], same), mul(flags[1], differ)));
-    insn_end(&in, op_number(flags, numbers, 2), target, next, NULL);
+    branch_prove(&in, target, add(mul(flags[0], same), mul(flags[1], differ)));
+    insn_end(&in, op_number(flags, numbers, 2), target, NULL);
 }
 
 static void table_branch_less(void)
@@ -88,21 +88,22 @@ static void table_branch_less(void)
     insn_second(&in, REGISTER);
     compare_prove(&c, in.sel, add(flags[0], flags[1]), in.a, in.b);
     ex taken = add(mul(add(flags[0], flags[2]), c.less), mul(add(flags[1], flags[3]), sub(in.sel, c.less)));
-    ex next = branch_next(&in, target, taken);
-    insn_end(&in, op_number(flags, numbers, 4), target, next, NULL);
+    branch_prove(&in, target, taken);
+    insn_end(&in, op_number(flags, numbers, 4), target, NULL);
 }
 
-/* Target = a + offset with bit 0 cleared, bit 1 zero: limb 0 is 4 q + bit. The new pc / 4 = q + 2^14 top is below 2^30. */
+/* Target = a + offset with bit 0 cleared: limb 0 is 2 q + bit, limb 1 is top, q = next - 2^15 top. top is 2^15 high and 14 bits more, so
+ * the target lies below 0x40000000, or from 0x80000000 below 0xc0000000, and next = target / 2 is below p: no other target has the same. */
 static void table_jalr(void)
 {
     struct insn in;
     insn_begin(&in, "jalr", READ1 | WRITE);
-    ex q = col("q"), bit = col_bool("bit"), top = col("top");
+    ex bit = col_bool("bit"), high = col_bool("high"), top = col("top"), q = sub(in.next, times(1 << 15, top));
     in.imm[0] = col("imm");
     in.imm[1] = col("imm_sign");
     in.imm[2] = col("link0");
     in.imm[3] = col("link1");
-    const ex limb[4] = {add(times(4, q), bit), top, k(0), k(0)};
+    const ex limb[4] = {add(times(2, q), bit), top, k(0), k(0)};
     ex carry = k(0);
     for (int i = 0; i < 4; i++) {
         char text[32];
@@ -110,9 +111,9 @@ static void table_jalr(void)
         carry = over(sub(add(add(in.a[i], i == 0 ? in.imm[0] : in.imm[1]), carry), limb[i]), 1 << 16);
         boolean(text, carry);
     }
-    bits(in.sel, 14, q);
-    bits(in.sel, 16, top);
-    insn_end(&in, times(VN_OP_JALR, in.sel), k(0), add(q, times(1 << 14, top)), (ex[]){in.imm[2], in.imm[3], k(0), k(0)});
+    bits(in.sel, 15, q);
+    bits(in.sel, 14, sub(top, times(1 << 15, high)));
+    insn_end(&in, times(VN_OP_JALR, in.sel), k(0), (ex[]){in.imm[2], in.imm[3], k(0), k(0)});
 }
 
 /* The exit call: a7 is 93, the program ends. The only row that puts halted = 1. */

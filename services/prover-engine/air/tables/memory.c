@@ -21,7 +21,6 @@ static void access_begin(struct access *x, const char *name, unsigned what)
 
 static void access_end(struct access *x, ex op, ex byte_offset, const ex after[4], const ex result[4])
 {
-    ex next = add(x->in.pc, k(1));
     address_prove(&x->ad, &x->in, byte_offset);
     /* Stores only reach RAM, a range of 2^13 top limbs; that also is the range check of the limb. */
     if (x->in.write)
@@ -29,7 +28,7 @@ static void access_end(struct access *x, ex op, ex byte_offset, const ex after[4
     else
         bits(x->in.sel, 13, sub(x->ad.top, k(VN_RAM_BASE >> 16)));
     memory_access(&x->in, x->in.sel, x->ad.word, x->prevm, x->m, after);
-    insn_end(&x->in, op, next, next, result);
+    insn_end(&x->in, op, x->in.next, result);
 }
 
 static void table_load_double(void)

@@ -113,8 +113,7 @@ static void table_load_misaligned(void)
         equal(text, r[i], add(mul(x.size[8], add(b[2 * i], times(256, b[2 * i + 1]))), mul(sub(x.in.sel, x.size[8]), fill)));
     }
     crossing_prove(&x, x.low, x.high);
-    ex next = add(x.in.pc, k(1));
-    insn_end(&x.in, op_number(flags, numbers, 5), next, next, r);
+    insn_end(&x.in, op_number(flags, numbers, 5), x.in.next, r);
 }
 
 static void table_store_misaligned(void)
@@ -148,8 +147,7 @@ static void table_store_misaligned(void)
         equal(text, n[i], add(after[2 * i], times(256, after[2 * i + 1])));
     }
     crossing_prove(&x, n, n + 4);
-    ex next = add(x.in.pc, k(1));
-    insn_end(&x.in, op_number(flags, numbers, 3), next, next, NULL);
+    insn_end(&x.in, op_number(flags, numbers, 3), x.in.next, NULL);
 }
 
 void tables_misaligned(void)

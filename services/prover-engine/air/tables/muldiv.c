@@ -86,8 +86,8 @@ static void table_mul(const char *name, unsigned n, int op)
             bits(in.sel, 15, sub(r[1], times(1 << 15, sign)));
         else
             bits(in.sel, 16, r[i]);
-    ex next = add(in.pc, k(1)), upper = times(65535, sign);
-    insn_end(&in, times(op, in.sel), next, next, (ex[]){r[0], r[1], n == 4 ? r[2] : upper, n == 4 ? r[3] : upper});
+    ex upper = times(65535, sign);
+    insn_end(&in, times(op, in.sel), in.next, (ex[]){r[0], r[1], n == 4 ? r[2] : upper, n == 4 ? r[3] : upper});
 }
 
 static void table_mulh(void)
@@ -111,8 +111,7 @@ static void table_mulh(void)
     product_prove(in.sel, &x, &y, 8, NULL, r, carry);
     for (unsigned i = 0; i < 8; i++)
         bits(in.sel, 16, r[i]);
-    ex next = add(in.pc, k(1));
-    insn_end(&in, op_number(flags, numbers, 3), next, next, r + 4);
+    insn_end(&in, op_number(flags, numbers, 3), in.next, r + 4);
 }
 
 /* x = y q + r on integers, n limbs each, checked on 2 n limbs with sign fills, which is exact: |y q| <= 2^(32 n - 1) for signed operands, and
@@ -188,12 +187,12 @@ static void table_div(const char *name, unsigned n)
         snprintf(text, sizeof text, "result limb %u", i);
         equal(text, value[i], add(mul(is_quotient, ql[i]), mul(is_rest, r[i])));
     }
-    ex next = add(in.pc, k(1)), upper = k(0);
+    ex upper = k(0);
     if (n == 2) {
         bits(in.sel, 15, sub(value[1], times(1 << 15, sign)));
         upper = times(65535, sign);
     }
-    insn_end(&in, op_number(flags, numbers[n == 2], 4), next, next,
+    insn_end(&in, op_number(flags, numbers[n == 2], 4), in.next,
              (ex[]){value[0], value[1], n == 4 ? value[2] : upper, n == 4 ? value[3] : upper});
 }
 

@@ -74,12 +74,12 @@ static void table_shift(const char *name, enum second second, unsigned n)
         snprintf(text, sizeof text, "limb %u moved by 16 k", j);
         equal(text, r[j], value);
     }
-    ex next = add(in.pc, k(1)), upper = k(0);
+    ex upper = k(0);
     if (n == 2) {
         bits(in.sel, 15, sub(r[1], times(1 << 15, sign)));
         upper = times(65535, sign);
     }
-    insn_end(&in, op_number(flags, numbers[form], 3), next, next, (ex[]){r[0], r[1], n == 4 ? r[2] : upper, n == 4 ? r[3] : upper});
+    insn_end(&in, op_number(flags, numbers[form], 3), in.next, (ex[]){r[0], r[1], n == 4 ? r[2] : upper, n == 4 ? r[3] : upper});
 }
 
 void tables_shift(void)

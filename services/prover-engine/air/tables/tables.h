@@ -7,9 +7,9 @@
 
 enum second { NO_SECOND, REGISTER, IMMEDIATE };
 
-/* One instruction. Columns, in this order: sel clk pc; with `write` rd wr; with `read1` rs1 prev1 a0..a3; with `write` prevd old0..old3. */
+/* One instruction. pc and next (of the instruction that follows) are addresses / 2. Columns, in this order: sel clk pc next; with `write` rd wr; with `read1` rs1 prev1 a0..a3; with `write` prevd old0..old3. */
 struct insn {
-    ex sel, clk, pc, rd, wr, rs1, a[4];
+    ex sel, clk, pc, next, rd, wr, rs1, a[4];
     ex rs2, b[4]; /* second operand: a register's limbs, or those of a sign-extended immediate (b[1] = b[2] = b[3]) */
     ex imm[4];
     ex prev1, prev2, prevd, old[4];
@@ -25,8 +25,9 @@ void insn_begin(struct insn *in, const char *table, unsigned what);
  * REGISTER: rs2 prev2 b0..b3; IMMEDIATE: imm imm_sign. */
 void insn_second(struct insn *in, enum second second);
 
-/* All interactions every instruction has: state, program, reads, and (with WRITE) the new value `result` of rd. */
-void insn_end(struct insn *in, ex op, ex target, ex next_pc, const ex result[4]);
+/* All interactions every instruction has: state, program, reads, and (with WRITE) the new value `result` of rd. `target` is the program's `next`: where
+ * it is in->next, the program alone says where to go on, and with it how long the instruction is. */
+void insn_end(struct insn *in, ex op, ex target, const ex result[4]);
 
 /* The instruction's operation number: sum of flag * number. `flags` are declared boolean and sum to sel; the first is an expression
  * (sel minus the others). Columns stem1.. for flags 1..n-1. */
