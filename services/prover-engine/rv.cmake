@@ -42,9 +42,10 @@ if(VENUS_TESTS)
     add_test(NAME guest-qemu
       COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 60)
     add_test(NAME guest-qemu-rv64imac
-      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 40 --executable)
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/compare_qemu.py --run-guest $<TARGET_FILE:test-vm-run-guest> --count 40 --rv64imac)
     add_test(NAME public-elfs
-      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/public_elfs.py --engine $<TARGET_FILE:venus-engine>)
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/conformance/public_elfs.py --engine $<TARGET_FILE:venus-engine>
+        --run-guest $<TARGET_FILE:test-vm-run-guest>)
     set_tests_properties(public-elfs PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
     set_tests_properties(guest-examples guest-qemu guest-qemu-rv64imac PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
   endif()

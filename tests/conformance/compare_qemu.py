@@ -23,8 +23,8 @@ import gen_c  # noqa: E402
 CC = os.environ.get("GUEST_CC", "riscv64-unknown-elf-gcc")
 QEMU = "qemu-riscv64"
 FLAGS = ["-std=gnu17", "-mabi=lp64", "-mcmodel=medany", "-ffreestanding", "-fwrapv", "-w", "-I", str(ROOT / "guest/include")]
-PROVABLE = ["-march=rv64im", "-mstrict-align"]
-EXECUTABLE = ["-march=rv64imac", "-mno-strict-align"]  # what runs only without shards: atomic, compressed, misaligned
+RV64IM = ["-march=rv64im", "-mstrict-align"]
+RV64IMAC = ["-march=rv64imac", "-mno-strict-align"]  # with misaligned accesses
 
 
 def command(args, **kw):
@@ -34,9 +34,9 @@ def command(args, **kw):
     return done
 
 
-def programs(count, seed, executable):
+def programs(count, seed, rv64imac):
     yield "every", gen_asm.every_instruction(seed)
-    if executable:
+    if rv64imac:
         yield "atomics", gen_asm.atomics(seed)
         yield "misaligned", gen_asm.misaligned(seed)
         count -= 2
@@ -66,14 +66,14 @@ def main():
     arguments.add_argument("--count", type=int, default=60)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--shard-log2", type=int, default=12)
-    arguments.add_argument("--executable", action="store_true", help="RV64IMAC with misaligned accesses, executed without shards")
+    arguments.add_argument("--rv64imac", action="store_true", help="with atomics, compressed code and misaligned accesses")
     arguments.add_argument("--keep", help="folder for the programs")
     a = arguments.parse_args()
     for tool in (CC, QEMU):
         if not shutil.which(tool):
             print(f"skipped: {tool} is not installed")
             return 77
-    arch = EXECUTABLE if a.executable else PROVABLE
+    arch = RV64IMAC if a.rv64imac else RV64IM
     work = pathlib.Path(a.keep or tempfile.mkdtemp(prefix="venus-qemu-"))
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -83,8 +83,8 @@ def main():
         data = r.randbytes(1024)
         (work / "input").write_bytes(struct.pack("<Q", len(data)) + data)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            names = list(pool.map(lambda p: build(work, *p, arch), programs(a.count, a.seed, a.executable)))
-        mode = ["-x", "-n"] if a.executable else ["-k", str(a.shard_log2), "-r", "-n"]
+            names = list(pool.map(lambda p: build(work, *p, arch), programs(a.count, a.seed, a.rv64imac)))
+        mode = ["-k", str(a.shard_log2), "-r", "-n"]
         ours = subprocess.run([a.run_guest, "-i", work / "input", *mode, *[work / f"{n}.elf" for n in names]], capture_output=True, timeout=300)
         lines = ours.stdout.decode().split()
         sys.stderr.write(ours.stderr.decode(errors="replace"))

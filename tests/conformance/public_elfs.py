@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs public, unmodified guest programs of all ABI generations and compares public output, instruction count, precompile and fcall counts with
-public_elfs.json; then the architecture tests' programs against the reference model's signatures.
+public_elfs.json; then the architecture tests' programs against the reference model's signatures, and once more in shards of 2^10 instructions,
+replayed, by both executors.
 
 The files are not part of the project. VENUS_TESTVECTORS names a folder with one sub-folder per public repository (zisk-testvectors, venus,
 zisk-eth-client, or zisk-eth-client@commit where several versions are wanted) and in each the files at their paths there.
@@ -77,9 +78,15 @@ def run_signature(engine, elf):
         return "" if out.read_text().split() == reference.read_text().lower().split() else "signature differs"
 
 
+def run_in_shards(run_guest, elves):
+    run = subprocess.run([run_guest, "-k", "10", "-r", "-n", *map(str, elves)], capture_output=True, timeout=900)
+    return run.stderr.decode(errors="replace").strip()[-400:] or "failed" if run.returncode else ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", required=True, help="venus-engine")
+    parser.add_argument("--run-guest", required=True, help="test-vm-run-guest")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     folder = os.environ.get("VENUS_TESTVECTORS")
@@ -98,6 +105,10 @@ def main():
             counts["failed" if problem else "ok"] += 1
             if problem:
                 print(f"failed   {elf.relative_to(root)}: {problem}")
+    problem = run_in_shards(args.run_guest, elves) if elves else ""
+    if problem:
+        counts["failed"] += 1
+        print(f"failed   architecture tests in shards: {problem}")
     print(f"architecture tests: {len(elves)}; all: {counts['ok']} passed, {counts['failed']} failed, {counts['missing']} files missing")
     if not counts["ok"] and not counts["failed"]:
         print(f"SKIPPED: {folder} has none of the files")

@@ -1,7 +1,6 @@
 /* Runs guest programs for the comparison with qemu and prints their 256 output bytes as hex, one line a program.
- *   run_guest [-i INPUT] [-k SHARD_LOG2] [-m MAX_STEPS] [-r] [-s] [-x] [-n] ELF...
+ *   run_guest [-i INPUT] [-k SHARD_LOG2] [-m MAX_STEPS] [-r] [-s] [-n] ELF...
  * -r replays every shard and checks that shards and memory rows fit together; -s prints steps and times to stderr.
- * -x only executes (no -k, no -r): what cannot be proved yet is allowed.
  * -n runs every program natively too, after the interpreter: shards, rows, result, console and failure must be the same. */
 #include <errno.h>
 #include <inttypes.h>
@@ -92,7 +91,7 @@ struct settings {
     size_t input_len;
     unsigned shard_log2;
     uint64_t max_steps;
-    int replay, stats, execute_only, native;
+    int replay, stats, native;
 };
 
 struct outcome {
@@ -108,7 +107,7 @@ static void execute(const struct vn_program *p, const struct settings *t, struct
     struct checks *c = &out->checks;
     *c = (struct checks){.program = p, .replay = t->replay};
     struct vn_exec_options o = {.shard_log2 = t->shard_log2, .max_steps = t->max_steps, .input = t->input, .input_len = t->input_len, .uart = print_text,
-                                .on_shard = check_shard, .ctx = c, .track = t->shard_log2 != 0, .execute_only = t->execute_only, .native = native};
+                                .on_shard = check_shard, .ctx = c, .track = t->shard_log2 != 0, .native = native};
     double start = now();
     out->status = vn_execute(p, &o, &out->result, &out->err);
     double seconds = now() - start - c->replay_seconds;
@@ -171,7 +170,7 @@ int main(int argc, char **argv)
     struct settings t = {0};
     int c;
     uint8_t *input = NULL;
-    while ((c = getopt(argc, argv, "i:k:m:rsxn")) != -1) {
+    while ((c = getopt(argc, argv, "i:k:m:rsn")) != -1) {
         if (c == 'i')
             t.input = input = read_file(optarg, &t.input_len);
         else if (c == 'k')
@@ -182,8 +181,6 @@ int main(int argc, char **argv)
             t.replay = 1;
         else if (c == 's')
             t.stats = 1;
-        else if (c == 'x')
-            t.execute_only = 1;
         else if (c == 'n')
             t.native = 1;
         else
