@@ -82,6 +82,12 @@ enum vn_status vn_work_open(struct vn_work *w, const struct vn_work_options *o, 
 
 void vn_work_close(struct vn_work *w) { (void)w; }
 
+struct vn_native *vn_work_native(struct vn_work *w)
+{
+    (void)w;
+    return NULL;
+}
+
 enum vn_status vn_work_setup(struct vn_work *w, struct vn_error *err)
 {
     (void)err;
