@@ -13,6 +13,7 @@ endfunction()
 
 vn_shared_test(status vn_base)
 vn_shared_test(process vn_base)
+vn_shared_test(file vn_base)
 vn_shared_test(log vn_shared)
 vn_shared_test(config vn_shared)
 if(TARGET vn_bus)

@@ -42,8 +42,6 @@ enum vn_status vn_follow(struct vn_rpc *rpc, const struct vn_follow *f, struct v
 #include <stdint.h>
 /* Owns: *bytes is the caller's. Errors: NOT_FOUND, LIMIT above `limit` bytes, IO. */
 enum vn_status vn_file_read(const char *path, size_t limit, uint8_t **bytes, size_t *n, struct vn_error *err) VN_MUST_CHECK;
-/* All or nothing: a temporary file beside it, synced, then renamed. */
-enum vn_status vn_file_write(const char *path, const uint8_t *bytes, size_t n, struct vn_error *err) VN_MUST_CHECK;
 /* Fails early when the file could not be written later. */
 enum vn_status vn_file_writable(const char *path, struct vn_error *err) VN_MUST_CHECK;
 

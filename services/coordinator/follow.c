@@ -1,12 +1,14 @@
 /* Following a job: events in, progress and the result out. On a terminal one line is redrawn, otherwise a line is
  * printed whenever something has changed. */
 #include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
 #include "libshared/process.h"
 #include "services/coordinator/coordinator.h"
 #include "services/coordinator/rpc.h"
@@ -200,7 +202,7 @@ static void on_completed(struct follower *w, const Zisk__Coordinator__V1__JobCom
     if (!outputs)
         w->outcome = vn_fail(&w->err, VN_ERR_MEMORY, "out of memory");
     else if (w->f->output)
-        w->outcome = vn_file_write(w->f->output, file.data, file.len, &w->err);
+        w->outcome = vn_file_write(AT_FDCWD, w->f->output, file.data, file.len, &w->err);
     if (w->outcome == VN_OK)
         print_result(w, proof, execute ? execute->stats : prove ? prove->stats : NULL, outputs);
     free(outputs);

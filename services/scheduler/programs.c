@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
 #include "libshared/log.h"
 
 /* ---- the folder ---- */
@@ -26,43 +27,16 @@ static void hash(char id[VN_HASH_ID], const uint8_t *bytes, size_t n)
 
 void vn_program_path(const struct vn_scheduler *s, const char *id, char *path, size_t size) { snprintf(path, size, "%s/%s.elf", s->config.programs_dir, id); }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return 0;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 1;
-}
-
 static enum vn_status store(const struct vn_scheduler *s, const char *id, const uint8_t *bytes, size_t n, struct vn_error *err)
 {
-    char path[4096], temporary[4096];
+    char path[4096];
     const char *dir = s->config.programs_dir;
     vn_program_path(s, id, path, sizeof path);
     if (access(path, R_OK) == 0)
         return VN_OK;
     if (mkdir(dir, 0755) != 0 && errno != EEXIST)
         return vn_fail(err, VN_ERR_IO, "cannot create the programs folder %.300s: %s", dir, strerror(errno));
-    snprintf(temporary, sizeof temporary, "%s/.new-%s", dir, id);
-    unlink(temporary);
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    int ok = folder >= 0 && fd >= 0 && write_all(fd, bytes, n) && fsync(fd) == 0 && rename(temporary, path) == 0 && fsync(folder) == 0;
-    int code = errno;
-    if (fd >= 0)
-        close(fd);
-    if (folder >= 0)
-        close(folder);
-    if (ok)
-        return VN_OK;
-    unlink(temporary);
-    return vn_fail(err, VN_ERR_IO, "cannot write the program to %.300s: %s", dir, strerror(code));
+    return vn_file_write(AT_FDCWD, path, bytes, n, err);
 }
 
 static int is_id(const char *id)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
 #include "libshared/log.h"
 #include "services/scheduler/programs.h"
 #include "services/scheduler/report.h"
@@ -60,20 +61,6 @@ enum vn_status vn_proofs_prepare(struct vn_scheduler *s, struct vn_error *err)
     return usable == 0 ? VN_OK : vn_fail(err, VN_ERR_IO, "the proofs directory %.300s is not writable", s->config.proofs_dir);
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return 0;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 1;
-}
-
 static int write_temporary(struct vn_scheduler *s, struct vn_check *c, const struct vn_job *j)
 {
     const char *dir = s->config.proofs_dir;
@@ -85,7 +72,7 @@ static int write_temporary(struct vn_scheduler *s, struct vn_check *c, const str
         return 0;
     }
     int fd = open(c->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    int ok = fd >= 0 && write_all(fd, j->proof, j->proof_len) && fsync(fd) == 0;
+    int ok = fd >= 0 && vn_write_all(fd, j->proof, j->proof_len) && fsync(fd) == 0;
     if (!ok)
         snprintf(c->text, sizeof c->text, "cannot write %.300s: %s", c->path, strerror(errno));
     if (fd >= 0)

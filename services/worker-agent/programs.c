@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
+
 #define FOLDER "programs"
 #define SUFFIX ".elf"
 
@@ -46,20 +48,6 @@ static int matches(const char *id, const uint8_t *elf, size_t n_bytes)
     return strcmp(text, id) == 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return 0;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 1;
-}
-
 /* Makes room for one more. */
 static void evict(DIR *d)
 {
@@ -83,7 +71,7 @@ static void evict(DIR *d)
 
 enum vn_status vn_program_store(const char *cache_dir, const char *id, const uint8_t *elf, size_t n_bytes, struct vn_error *err)
 {
-    char folder[4096], name[VN_PROGRAM_ID + 8], temporary[VN_PROGRAM_ID + 32];
+    char folder[4096], name[VN_PROGRAM_ID + 8];
     if (!is_id(id) || !matches(id, elf, n_bytes))
         return vn_fail(err, VN_ERR_FORMAT, "the program is not the one that %.64s stands for", id);
     if (!cache_dir[0])
@@ -95,17 +83,9 @@ enum vn_status vn_program_store(const char *cache_dir, const char *id, const uin
         return vn_fail(err, VN_ERR_IO, "cannot open the folder for programs: %s", strerror(errno));
     evict(d);
     snprintf(name, sizeof name, "%s" SUFFIX, id);
-    snprintf(temporary, sizeof temporary, ".%s.%ld", id, (long)getpid());
-    unlinkat(dirfd(d), temporary, 0);
-    int fd = openat(dirfd(d), temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    int ok = fd >= 0 && write_all(fd, elf, n_bytes) && fsync(fd) == 0 && renameat(dirfd(d), temporary, dirfd(d), name) == 0;
-    int code = errno;
-    if (fd >= 0)
-        close(fd);
-    if (!ok)
-        unlinkat(dirfd(d), temporary, 0);
+    enum vn_status s = vn_file_write(dirfd(d), name, elf, n_bytes, err);
     closedir(d);
-    return ok ? VN_OK : vn_fail(err, VN_ERR_IO, "cannot write the program: %s", strerror(code));
+    return s;
 }
 
 enum vn_status vn_program_find(const char *cache_dir, const char *id, char *path, size_t path_len, struct vn_error *err)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "libshared/config.h"
+#include "libshared/file.h"
 #include "libshared/process.h"
 #include "services/prover-engine/air/trace_rows.h"
 #include "services/prover-engine/engine/execute.h"

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "libshared/file.h"
 #include "services/prover-engine/engine/work.h"
 #include "services/prover-engine/vm/precompile/precompile.h"
 

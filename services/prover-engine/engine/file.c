@@ -1,4 +1,4 @@
-/* Whole-file reads and atomic writes. */
+/* Whole files in. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,37 +45,4 @@ enum vn_status vn_file_read(int dirfd, const char *path, uint64_t max_bytes, uin
     }
     *out = bytes;
     return VN_OK;
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-enum vn_status vn_file_write(int dirfd, const char *path, const void *bytes, size_t len, struct vn_error *err)
-{
-    char temporary[4096];
-    int n = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return vn_fail(err, VN_ERR_ARGUMENT, "the path %s is too long", path);
-    int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return vn_fail(err, VN_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
-    int failed = write_all(fd, bytes, len) < 0 || fsync(fd) < 0;
-    if (close(fd) < 0)
-        failed = 1;
-    if (!failed && renameat(dirfd, temporary, dirfd, path) == 0)
-        return VN_OK;
-    enum vn_status status = vn_fail(err, VN_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    unlinkat(dirfd, temporary, 0);
-    return status;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libshared/file.h"
 #include "services/prover-engine/backend/backend.h"
 #include "services/prover-engine/stark/cuda.h"
 #include "services/prover-engine/stark/setup.h"

@@ -76,9 +76,7 @@ enum vn_status vn_work_prove(struct vn_work *w, int dirfd, const uint32_t *shard
 /* Joins proof-1.bin .. proof-n.bin into dirfd/final.bin; *bytes = its length. */
 enum vn_status vn_work_aggregate(struct vn_work *w, int dirfd, const struct vn_digest *leaves, size_t n_leaves, uint64_t *bytes, struct vn_error *err) VN_MUST_CHECK;
 
-/* Whole files, relative to dirfd (AT_FDCWD allowed). Reading refuses what is not a regular file or larger than max_bytes. Writing goes through a
- * temporary name, fsync and rename. */
+/* A whole file, relative to dirfd (AT_FDCWD allowed). Refuses what is not a regular file or larger than max_bytes. */
 enum vn_status vn_file_read(int dirfd, const char *path, uint64_t max_bytes, uint8_t **out, size_t *len, struct vn_error *err) VN_MUST_CHECK;
-enum vn_status vn_file_write(int dirfd, const char *path, const void *bytes, size_t len, struct vn_error *err) VN_MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
 #include "services/prover-engine/stark/shared_tables.h"
 #include "services/prover-engine/verify/shape.h"
 
@@ -115,22 +116,6 @@ static int file_equals(int dir, const char *name, const uint8_t *bytes, size_t l
     return n == len && memcmp(got, bytes, len) == 0;
 }
 
-static enum vn_status write_file(int dir, const char *name, const uint8_t *bytes, size_t len, struct vn_error *err)
-{
-    char temporary[160];
-    (void)snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return vn_fail(err, VN_ERR_IO, "cache: %s: %s", temporary, strerror(errno));
-    int ok = write(fd, bytes, len) == (ssize_t)len;
-    ok = close(fd) == 0 && ok;
-    if (ok && renameat(dir, temporary, dir, name) == 0)
-        return VN_OK;
-    enum vn_status s = vn_fail(err, VN_ERR_IO, "cache: %s: %s", name, strerror(errno));
-    (void)unlinkat(dir, temporary, 0);
-    return s;
-}
-
 static enum vn_status cache_key(const struct vn_setup *s, const char *cache_dir, struct vn_error *err)
 {
     char name[8 * VN_DIGEST_LEN + 4];
@@ -142,7 +127,7 @@ static enum vn_status cache_key(const struct vn_setup *s, const char *cache_dir,
     int dir = open(cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return vn_fail(err, VN_ERR_IO, "cache: %s: %s", cache_dir, strerror(errno));
-    enum vn_status status = file_equals(dir, name, bytes, len) ? VN_OK : write_file(dir, name, bytes, len, err);
+    enum vn_status status = file_equals(dir, name, bytes, len) ? VN_OK : vn_file_write(dir, name, bytes, len, err);
     (void)close(dir);
     return status;
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
+
 #define MAGIC 0x3165725073756e56ull /* "VnusPre1" */
 #define LAYOUT 2u
 #define NAME_LEN 128
@@ -280,21 +282,6 @@ enum vn_status vn_shared_tables_map(const struct vn_shared_tables *t, const stru
 
 /* ---- publishing ---- */
 
-/* write, not a mapping: full shared memory is then an error instead of a signal. */
-static int write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return 0;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 1;
-}
-
 enum vn_status vn_shared_tables_publish(const struct vn_shared_tables *t, const struct vn_shared_shape *s, struct vn_pool *pool,
                                         const struct vn_pcs_commit *c, struct vn_error *err)
 {
@@ -312,9 +299,10 @@ enum vn_status vn_shared_tables_publish(const struct vn_shared_tables *t, const 
     int fd = openat(t->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return vn_fail(err, VN_ERR_IO, "%s: %s", temporary, strerror(errno));
-    int ok = write_all(fd, page, sizeof page);
+    /* write, not a mapping: full shared memory is then an error instead of a signal. */
+    int ok = vn_write_all(fd, page, sizeof page);
     for (unsigned i = 0; i < 4 && ok; i++)
-        ok = write_all(fd, sections.at[i], sections.bytes[i]);
+        ok = vn_write_all(fd, sections.at[i], sections.bytes[i]);
     int saved = errno;
     ok = close(fd) == 0 && ok;
     if (ok && renameat(t->dir, temporary, t->dir, name) == 0)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
+
 #define MAX_SECTIONS 4
 #define NAME_LEN 64
 
@@ -72,36 +74,6 @@ static uint64_t align64(uint64_t v) { return (v + 63) & ~UINT64_C(63); }
 
 /* ---- Writing ---- */
 
-static int write_all(int fd, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-    while (n) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return -1;
-        p += k;
-        n -= (size_t)k;
-    }
-    return 0;
-}
-
-static int write_container(int fd, struct header *h, const struct entry *table, const struct part *parts)
-{
-    static const uint8_t zero[64];
-    uint64_t at = sizeof *h + h->n_sections * sizeof *table;
-    if (write_all(fd, h, sizeof *h) || write_all(fd, table, h->n_sections * sizeof *table))
-        return -1;
-    for (uint32_t i = 0; i < h->n_sections; i++) {
-        size_t bytes = table[i].element_bytes * table[i].count;
-        if (write_all(fd, zero, table[i].offset - at) || write_all(fd, parts[i].data, bytes))
-            return -1;
-        at = table[i].offset + bytes;
-    }
-    return 0;
-}
-
 static enum vn_status write_file(int dirfd, const char *name, const char magic[4], const struct part *parts, uint32_t n, struct vn_error *err)
 {
     struct header h = {.version = VN_PACKAGE_VERSION, .n_sections = n};
@@ -115,26 +87,15 @@ static enum vn_status write_file(int dirfd, const char *name, const char magic[4
     }
     h.checksum = header_checksum(&h, table);
 
-    char temporary[2 * NAME_LEN];
-    snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
-    int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return vn_fail(err, VN_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
-    int failed = write_container(fd, &h, table, parts) != 0;
-    int saved = errno;
-    if (close(fd) && !failed) {
-        failed = 1;
-        saved = errno;
+    static const uint8_t zero[64];
+    struct vn_part all[2 + 2 * MAX_SECTIONS] = {{&h, sizeof h}, {table, n * sizeof *table}};
+    uint64_t at = sizeof h + n * sizeof *table;
+    for (uint32_t i = 0; i < n; i++) {
+        all[2 + 2 * i] = (struct vn_part){zero, table[i].offset - at};
+        all[3 + 2 * i] = (struct vn_part){parts[i].data, table[i].element_bytes * table[i].count};
+        at = table[i].offset + all[3 + 2 * i].n;
     }
-    if (!failed && renameat(dirfd, temporary, dirfd, name)) {
-        failed = 1;
-        saved = errno;
-    }
-    if (failed) {
-        unlinkat(dirfd, temporary, 0);
-        return vn_fail(err, VN_ERR_IO, "cannot write %s: %s", name, strerror(saved));
-    }
-    return VN_OK;
+    return vn_file_write_parts(dirfd, name, 0600, all, 2 + 2 * n, err);
 }
 
 /* ---- Reading ---- */

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libshared/file.h"
 #include "services/prover-engine/vm/memory.h"
 #include "services/prover-engine/vm/native/translate.h"
 #include "services/prover-engine/vm/precompile/permutations.h"
@@ -212,20 +213,6 @@ static int read_all(int fd, uint8_t *out, size_t n)
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t n)
-{
-    while (n) {
-        ssize_t put = write(fd, bytes, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return -1;
-        bytes += put;
-        n -= (size_t)put;
-    }
-    return 0;
-}
-
 /* The file's bytes if they are sound, else NULL. */
 static uint8_t *load(int dir, const char *name, const struct header *expected, size_t *bytes)
 {
@@ -246,22 +233,11 @@ static uint8_t *load(int dir, const char *name, const struct header *expected, s
     return image;
 }
 
-static void store(int dir, const char *name, const uint8_t *image, size_t bytes, struct vn_error *notice)
+static void keep(int dir, const char *name, const uint8_t *image, size_t bytes, struct vn_error *notice)
 {
-    char temporary[96];
-    (void)snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
-    unlinkat(dir, temporary, 0); /* of a process that died with our number */
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int failed = fd < 0 || write_all(fd, image, bytes);
-    if (fd >= 0 && close(fd))
-        failed = 1;
-    if (!failed && renameat(dir, temporary, dir, name))
-        failed = 1;
-    if (!failed)
-        return;
-    (void)vn_fail(notice, VN_ERR_IO, "the translation is not kept: %s: %s", name, strerror(errno));
-    if (fd >= 0)
-        unlinkat(dir, temporary, 0);
+    struct vn_error why;
+    if (vn_file_write_parts(dir, name, 0600, &(struct vn_part){image, bytes}, 1, &why) != VN_OK)
+        (void)vn_fail(notice, VN_ERR_IO, "the translation is not kept: %s", why.text);
 }
 
 static int make_dir(const char *path)
@@ -292,7 +268,7 @@ static enum vn_status obtain(const struct vn_program *p, const char *path, uint8
     *from_cache = *image != NULL;
     enum vn_status s = *image ? VN_OK : build_image(p, &expected, image, bytes, err);
     if (!s && dir >= 0 && !*from_cache)
-        store(dir, name, *image, *bytes, notice);
+        keep(dir, name, *image, *bytes, notice);
     if (dir >= 0)
         close(dir);
     return s;
@@ -305,7 +281,7 @@ static enum vn_status map_image(struct vn_native *n, const uint8_t *image, size_
     struct header h;
     memcpy(&h, image, sizeof h);
     int fd = memfd_create("venus-native", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || write_all(fd, image, bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+    if (fd < 0 || !vn_write_all(fd, image, bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         if (fd >= 0)
             close(fd);
         return vn_fail(err, VN_ERR_UNSUPPORTED, "cannot make a memory file for native code: %s", strerror(errno));
