@@ -14,6 +14,10 @@ import time
 import unittest
 import urllib.request
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import gateway_fixture  # noqa: E402
+
 args = None
 PROOF = bytes((i * 31 + i // 251) & 255 for i in range(1000))
 
@@ -25,20 +29,7 @@ def run(*command, **k):
 class Client(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp(prefix="venus-client-")
-        cls.addClassCleanup(shutil.rmtree, cls.dir)
-        cls.scheduler = subprocess.Popen([args.scheduler, f"ipc://{cls.dir}/bus"])
-        cls.addClassCleanup(cls.scheduler.wait, 10)
-        cls.addClassCleanup(cls.scheduler.kill)
-        r, w = os.pipe()
-        cls.gateway = subprocess.Popen([args.gateway, "--listen", "127.0.0.1:0", "--bus", f"ipc://{cls.dir}/bus", "--ready-fd", str(w), "--log-level", "error"],
-                                       pass_fds=[w])
-        cls.addClassCleanup(cls.gateway.wait, 10)
-        cls.addClassCleanup(cls.gateway.kill)
-        os.close(w)
-        with os.fdopen(r) as ready:
-            cls.url = f"http://127.0.0.1:{ready.readline().split()[1]}"
-            assert ready.readline() == "READY\n"
+        cls.url = "http://" + gateway_fixture.start(cls, args.scheduler, args.gateway)
 
     def ok(self, *command, **k):
         p = run(*command, "--coordinator-url", self.url, **k)

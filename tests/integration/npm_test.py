@@ -6,8 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import gateway_fixture  # noqa: E402
 
 args = None
 PACKAGES = ["@bufbuild/buf@1.75.0", "@grpc/grpc-js@1.14.7", "@grpc/proto-loader@0.8.1"]
@@ -99,20 +102,7 @@ def install():
 class Npm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp(prefix="venus-npm-")
-        cls.addClassCleanup(shutil.rmtree, cls.dir)
-        cls.scheduler = subprocess.Popen([args.scheduler, f"ipc://{cls.dir}/bus"])
-        cls.addClassCleanup(cls.scheduler.wait, 10)
-        cls.addClassCleanup(cls.scheduler.kill)
-        r, w = os.pipe()
-        cls.gateway = subprocess.Popen([args.gateway, "--listen", "127.0.0.1:0", "--bus", f"ipc://{cls.dir}/bus", "--ready-fd", str(w), "--log-level", "error"],
-                                       pass_fds=[w])
-        cls.addClassCleanup(cls.gateway.wait, 10)
-        cls.addClassCleanup(cls.gateway.kill)
-        os.close(w)
-        with os.fdopen(r) as ready:
-            cls.address = f"127.0.0.1:{ready.readline().split()[1]}"
-            assert ready.readline() == "READY\n"
+        cls.address = gateway_fixture.start(cls, args.scheduler, args.gateway)
 
     def buf(self, method, data=None, code=0):
         command = [os.path.join(args.folder, "node_modules", ".bin", "buf"), "curl", "--protocol", "grpc", "--http2-prior-knowledge"]
